@@ -1,0 +1,208 @@
+//! A member as every view holds it.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::serf::clock::LamportTime;
+use crate::serf::tags::Tags;
+
+/// How often a member has asserted itself; higher wins.
+pub type Incarnation = u32;
+
+/// What SWIM thinks of a member (gossip-wire, section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum State {
+    /// It answers.
+    Alive = 0,
+    /// Somebody could not reach it.
+    Suspect = 1,
+    /// The suspicion ran out.
+    Dead = 2,
+    /// It said good-bye.
+    Left = 3,
+    /// SWIM has forgotten it; the Serf layer still remembers.
+    Forgotten = 4,
+}
+
+/// What the application is told about a member (serf-wire, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// Not a member for the Serf layer (pruned, or not yet announced).
+    None = 0,
+    /// Normal.
+    Alive = 1,
+    /// It announced its leave and is not gone yet.
+    Leaving = 2,
+    /// It left gracefully.
+    Left = 3,
+    /// It failed.
+    Failed = 4,
+}
+
+impl Status {
+    /// The word used in listings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Alive => "alive",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The six version bytes of an alive message: ranges and current versions of both layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Versions {
+    /// Lowest gossip protocol understood.
+    pub protocol_min: u8,
+    /// Highest gossip protocol understood.
+    pub protocol_max: u8,
+    /// Gossip protocol spoken.
+    pub protocol_cur: u8,
+    /// Lowest Serf protocol understood.
+    pub delegate_min: u8,
+    /// Highest Serf protocol understood.
+    pub delegate_max: u8,
+    /// Serf protocol spoken.
+    pub delegate_cur: u8,
+}
+
+impl Versions {
+    /// What this implementation says of itself when it speaks Serf protocol `delegate_cur`.
+    #[must_use]
+    pub const fn ours(delegate_cur: u8) -> Self {
+        Versions {
+            protocol_min: 1,
+            protocol_max: 5,
+            protocol_cur: 2,
+            delegate_min: 2,
+            delegate_max: 5,
+            delegate_cur,
+        }
+    }
+
+    /// In wire order.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 6] {
+        [
+            self.protocol_min,
+            self.protocol_max,
+            self.protocol_cur,
+            self.delegate_min,
+            self.delegate_max,
+            self.delegate_cur,
+        ]
+    }
+
+    /// From wire order.
+    #[must_use]
+    pub const fn from_bytes(b: [u8; 6]) -> Self {
+        Versions {
+            protocol_min: b[0],
+            protocol_max: b[1],
+            protocol_cur: b[2],
+            delegate_min: b[3],
+            delegate_max: b[4],
+            delegate_cur: b[5],
+        }
+    }
+}
+
+/// What a member says of itself. Immutable and shared by all views that agree on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Unique name.
+    pub name: Arc<str>,
+    /// Where its gossip port is.
+    pub addr: SocketAddr,
+    /// The encoded tags and whatever stands behind them, at most 512 bytes, relayed unchanged.
+    pub meta: Bytes,
+    /// Protocol versions.
+    pub versions: Versions,
+}
+
+impl Identity {
+    /// The tags, decoded.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        Tags::decode(&self.meta)
+    }
+}
+
+/// A member: who it is, and what is thought of it.
+///
+/// Two members are equal when everything a view records of them is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub(crate) identity: Arc<Identity>,
+    /// Keyed hash of the name: the place in the view.
+    pub(crate) hash: u64,
+    pub(crate) status_ltime: LamportTime,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) state: State,
+    pub(crate) status: Status,
+}
+
+impl Member {
+    /// Unique name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    /// Where its gossip port is.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.identity.addr
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// What SWIM thinks of it.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the application should think of it.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The incarnation known.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// When its status last changed, on the member clock.
+    #[must_use]
+    pub const fn status_ltime(&self) -> LamportTime {
+        self.status_ltime
+    }
+
+    /// The tags, decoded.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        self.identity.tags()
+    }
+}

@@ -1,0 +1,3 @@
+//! SWIM with Lifeguard: who is there, and who is alive.
+
+pub mod member;
