@@ -1,0 +1,4 @@
+//! The bytes on the wire: laws, oracles and recorded traffic.
+
+mod msgpack;
+mod vectors;
