@@ -1,0 +1,189 @@
+//! Whom a query is for: filters by name and by tag (serf-wire, section 6.3).
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::error::Malformed;
+use crate::serf::re2;
+use crate::serf::tags::Tags;
+use crate::wire::msgpack::{Dialect, Reader, Writer};
+
+const NODES: u8 = 0;
+const TAG: u8 = 1;
+
+/// Bytes a compiled expression may take. Expressions come from peers; matching takes linear time
+/// whatever they say, and this bounds the memory and the time of compiling them.
+const COMPILED_BYTES_MAX: usize = 128 << 10;
+/// Bytes of an expression's text. It travels in a query, which has about 1000 bytes by default.
+const EXPRESSION_BYTES_MAX: usize = 4096;
+/// Groups an expression may nest.
+const NESTING_MAX: u32 = 64;
+
+/// Encodes a filter that these nodes alone pass.
+#[must_use]
+pub fn encode_nodes(names: &[impl AsRef<str>]) -> Bytes {
+    let mut out = BytesMut::new();
+    out.put_u8(NODES);
+    let mut body = Writer::new(&mut out, Dialect::Gossip);
+    body.array(names.len());
+    for name in names {
+        body.str(name.as_ref());
+    }
+    out.freeze()
+}
+
+/// Encodes a filter that nodes pass whose `tag` matches `expression` somewhere.
+#[must_use]
+pub fn encode_tag(tag: &str, expression: &str) -> Bytes {
+    let mut out = BytesMut::new();
+    out.put_u8(TAG);
+    Writer::new(&mut out, Dialect::Gossip).map(2).str("Expr").str(expression).str("Tag").str(tag);
+    out.freeze()
+}
+
+/// Whether a node passes all filters. A filter that is empty, of an unknown type or broken lets
+/// nobody pass: only its author knows whom it would be for.
+#[must_use]
+pub fn passes_all<'a>(filters: impl IntoIterator<Item = &'a [u8]>, name: &str, tags: &Tags) -> bool {
+    filters.into_iter().all(|filter| passes(filter, name, tags))
+}
+
+/// Whether a node passes one filter.
+#[must_use]
+pub fn passes(filter: &[u8], name: &str, tags: &Tags) -> bool {
+    match filter.split_first() {
+        Some((&NODES, body)) => lists(body, name).unwrap_or(false),
+        Some((&TAG, body)) => tag_passes(body, tags).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// Checks an expression before it is sent.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn check_expression(expression: &str) -> Result<(), String> {
+    compile(expression).map(|_| ())
+}
+
+fn lists(body: &[u8], name: &str) -> Result<bool, Malformed> {
+    let mut reader = Reader::new(body);
+    let mut found = false;
+    // To the end even if it is found: what stands behind might be broken.
+    for _ in 0..reader.array_len()? {
+        found |= reader.bytes()? == name.as_bytes();
+    }
+    Ok(found)
+}
+
+fn tag_passes(body: &[u8], tags: &Tags) -> Result<bool, Malformed> {
+    let (mut tag, mut expression) = ("", "");
+    Reader::new(body).fields(&["Tag", "Expr"], |index, value| {
+        *(if index == 0 { &mut tag } else { &mut expression }) = value.str()?;
+        Ok(())
+    })?;
+    // A tag that is not there has the empty value.
+    let value = tags.get(tag).unwrap_or_default();
+    Ok(compile(expression).is_ok_and(|expression| expression.is_match(value.as_bytes())))
+}
+
+fn compile(expression: &str) -> Result<Regex, String> {
+    if expression.len() > EXPRESSION_BYTES_MAX {
+        return Err("the expression is too long".to_owned());
+    }
+    RegexBuilder::new(&re2::translate(expression))
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(COMPILED_BYTES_MAX)
+        .nest_limit(NESTING_MAX)
+        .build()
+        .map_err(|error| alloc::format!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use quickcheck_macros::quickcheck;
+
+    use super::{Tags, check_expression, encode_nodes, encode_tag, passes, passes_all};
+
+    fn web() -> Tags {
+        [("role", "web"), ("dc", "fra1")].into_iter().collect()
+    }
+
+    #[test]
+    fn filters_have_the_bytes_of_recorded_agents() {
+        assert_eq!(*encode_tag("role", "w.*"), *b"\x01\x82\xa4Expr\xa3w.*\xa3Tag\xa4role");
+        assert_eq!(*encode_nodes(&["alpha", "beta"]), *b"\x00\x92\xa5alpha\xa4beta");
+    }
+
+    #[test]
+    fn a_list_of_nodes_lets_pass_whom_it_names() {
+        assert!(passes(&encode_nodes(&["a", "b"]), "b", &web()));
+        assert!(!passes(&encode_nodes(&["a", "b"]), "c", &web()));
+        assert!(!passes(&encode_nodes::<&str>(&[]), "c", &web()));
+        assert!(!passes(b"\x00\x92\xa1b\x05", "b", &web()), "broken behind the name");
+    }
+
+    #[test]
+    fn a_tag_passes_if_its_expression_matches_anywhere() {
+        for (tag, expression, expected) in [
+            ("role", "w.*", true),
+            ("role", "e", true),
+            ("role", "^e", false),
+            ("dc", r"^fra\d$", true),
+            ("dc", "^ber", false),
+            ("rack", "^$", true),
+            ("rack", ".", false),
+            ("rack", "", true),
+            ("role", "(", false),
+            ("role", "(?:(?:(?:w{1000}){1000}){1000})?", false),
+        ] {
+            assert_eq!(passes(&encode_tag(tag, expression), "a", &web()), expected, "{tag}={expression}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_lets_nobody_pass() {
+        for filter in [&b""[..], b"\x00", b"\x01", b"\x02\x80", b"\xff", b"\x01\x05", b"\x00\x05", b"\x01\x82\xa4Expr"] {
+            assert!(!passes(filter, "a", &web()), "{filter:x?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_filter_body_reads_as_go_reads_it() {
+        assert!(passes(b"\x01\x80", "a", &web()), "no tag, no expression: the empty one matches");
+        assert!(!passes(b"\x00\xc0", "a", &web()), "nobody is listed");
+    }
+
+    #[test]
+    fn all_filters_must_pass() {
+        let (nodes, tag) = (encode_nodes(&["a"]), encode_tag("role", "db"));
+        assert!(passes_all([&nodes[..]], "a", &web()));
+        assert!(!passes_all([&nodes[..], &tag[..]], "a", &web()));
+        assert!(passes_all([], "a", &web()));
+    }
+
+    #[test]
+    fn expressions_are_checked_with_a_reason() {
+        assert_eq!(check_expression("^w"), Ok(()));
+        assert!(check_expression("(").is_err_and(|reason| reason.contains("unclosed group")));
+        assert!(check_expression(&"a".repeat(5000)).is_err());
+    }
+
+    #[quickcheck]
+    fn any_bytes_are_a_filter_that_passes_or_not(kind: bool, bytes: Vec<u8>) -> bool {
+        let filter = [&[u8::from(kind)], &bytes[..]].concat();
+        passes(&filter, "a", &web()) == passes(&filter, "a", &web())
+    }
+
+    #[quickcheck]
+    fn any_expression_of_a_peer_is_taken_or_refused(expression: String) -> bool {
+        let filter = encode_tag("role", &expression);
+        check_expression(&expression).is_ok() || !passes(&filter, "a", &web())
+    }
+}
