@@ -299,7 +299,11 @@ mod tests {
         for steps in table {
             let (mut buffer, mut clock) = (EventBuffer::new(512, ROOMY), 1);
             for &(ltime, name, expected) in *steps {
-                assert_eq!(offer(&mut buffer, &mut clock, ltime, name), expected, "{ltime} {name} of {steps:?}");
+                assert_eq!(
+                    offer(&mut buffer, &mut clock, ltime, name),
+                    expected,
+                    "{ltime} {name} of {steps:?}"
+                );
             }
         }
     }

@@ -186,13 +186,12 @@ mod tests {
 
     #[test]
     fn metas_of_recorded_agents_decode_and_encode_to_the_same_bytes() {
-        let table: [(&[u8], &[(&str, &str)]); 3] = [
-            (b"\xff\x80", &[]),
-            (b"\xff\x81\xa4role\xa2db", &[("role", "db")]),
-            (b"\xff\x82\xa2dc\xa3fra\xa4role\xa3web", &[("dc", "fra"), ("role", "web")]),
+        let table = [
+            (&b"\xff\x80"[..], Tags::new()),
+            (b"\xff\x81\xa4role\xa2db", [("role", "db")].into_iter().collect()),
+            (b"\xff\x82\xa2dc\xa3fra\xa4role\xa3web", [("dc", "fra"), ("role", "web")].into_iter().collect()),
         ];
-        for (meta, expected) in table {
-            let tags: Tags = expected.iter().copied().collect();
+        for (meta, tags) in table {
             assert_eq!(Tags::decode(meta), tags);
             assert_eq!(encode(&tags, 5), meta);
         }
