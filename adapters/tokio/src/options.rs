@@ -1,0 +1,43 @@
+//! What a node on tokio can be told besides its [`Config`](tidings_core::Config).
+
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
+use crate::persist::PersistRequest;
+
+/// How a node runs; the protocol's own settings are in [`Config`](tidings_core::Config).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Address to listen on, for UDP and TCP; port 0 takes any port free for both.
+    /// `None` (default): the address in [`Config::advertise`](tidings_core::Config::advertise).
+    pub bind: Option<SocketAddr>,
+    /// Seed of all the node's randomness. `None` (default): drawn from the system. A fixed one
+    /// repeats choices for tests and is refused together with encryption keys, whose nonces come
+    /// from it.
+    pub seed: Option<[u8; 32]>,
+    /// Events a subscriber may be behind before it misses the oldest, default 1024; likewise
+    /// answers of one query. One ring serves all subscribers.
+    pub events_max: usize,
+    /// Bytes that may wait to be written on all streams together, default 64 MiB. A stream whose
+    /// next bytes do not fit fails.
+    pub stream_backlog_max: usize,
+    /// Datagrams that may wait while the socket is full, default 1024; more are dropped.
+    pub datagram_backlog_max: usize,
+    /// Who writes snapshot and keyring records; needed if the configuration asks for them.
+    pub persist: Option<mpsc::Sender<PersistRequest>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            bind: None,
+            seed: None,
+            events_max: 1024,
+            stream_backlog_max: 64 << 20,
+            datagram_backlog_max: 1024,
+            persist: None,
+        }
+    }
+}
