@@ -11,6 +11,7 @@ mod command;
 pub mod config;
 mod error;
 mod event;
+mod hash;
 mod input;
 mod metrics;
 mod node;
@@ -21,6 +22,7 @@ mod trace;
 
 pub mod serf;
 pub mod swim;
+pub mod trie;
 pub mod view;
 pub mod wire;
 

@@ -6,8 +6,10 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::hash;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
+use crate::trie::Record;
 
 /// How often a member has asserted itself; higher wins.
 pub type Incarnation = u32;
@@ -122,9 +124,12 @@ impl Versions {
     }
 }
 
-/// What a member says of itself. Immutable and shared by all views that agree on it.
+/// What a member says of itself: made by [`Identity::new`], immutable from then on, and shared by
+/// all views that agree on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// Hash of all that follows, so that a change of state need not look at it again.
+    digest: u64,
     /// Unique name.
     pub name: Arc<str>,
     /// Where its gossip port is.
@@ -136,6 +141,27 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Puts together what a member says of itself.
+    #[must_use]
+    pub fn new(name: Arc<str>, addr: SocketAddr, meta: Bytes, versions: Versions) -> Self {
+        let mut digest = hash::bytes(0, name.as_bytes());
+        digest = hash::mix(digest, hash::bytes(1, &meta));
+        // An address is told apart by its family as well: 0 and 1 stand for 4 and 6.
+        let (family, [high, low], scope) = match addr {
+            SocketAddr::V4(v4) => (0, [0, u64::from(v4.ip().to_bits())], 0),
+            SocketAddr::V6(v6) => {
+                let ip = v6.ip().to_bits();
+                (1, [(ip >> 64) as u64, ip as u64], u64::from(v6.scope_id()) << 32 | u64::from(v6.flowinfo()))
+            }
+        };
+        let [a, b, c, d, e, f] = versions.to_bytes();
+        let small = u64::from_le_bytes([a, b, c, d, e, f, 0, family]);
+        for word in [high, low, scope, u64::from(addr.port()), small] {
+            digest = hash::mix(digest, word);
+        }
+        Identity { digest, name, addr, meta, versions }
+    }
+
     /// The tags, decoded.
     #[must_use]
     pub fn tags(&self) -> Tags {
@@ -204,5 +230,28 @@ impl Member {
     #[must_use]
     pub fn tags(&self) -> Tags {
         self.identity.tags()
+    }
+}
+
+impl Record for Member {
+    type Key = str;
+
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn key(&self) -> &str {
+        &self.identity.name
+    }
+
+    fn digest(&self) -> u64 {
+        let opinion = u64::from(self.incarnation) | (self.state as u64) << 32 | (self.status as u64) << 40;
+        let digest = hash::mix(self.identity.digest, self.hash);
+        hash::mix(hash::mix(digest, opinion), self.status_ltime.0)
+    }
+
+    /// Whether it is probed and gossiped to.
+    fn live(&self) -> bool {
+        matches!(self.state, State::Alive | State::Suspect)
     }
 }
