@@ -1,1 +1,2 @@
-//! To come.
+//! The agent and the command line of Tidings.
+#![forbid(unsafe_code)]

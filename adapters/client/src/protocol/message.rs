@@ -28,7 +28,7 @@ impl<T: Value> Message for T {
     fn decode(object: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::strict(object);
         let message = Self::read(&mut reader)?;
-        if reader.is_empty() { Ok(message) } else { Err(Malformed::TooLarge) }
+        if reader.is_empty() { Ok(message) } else { Err(Malformed::Type) }
     }
 }
 

@@ -50,7 +50,15 @@ values! {
     f64: f64(|v: &f64| *v), Reader::f64;
     String: str(String::as_str), |r: &mut Reader<'_>| r.str().map(str::to_owned);
     // A payload; an empty one is nil, as in a Go slice nobody set.
-    Bytes: bytes_or_nil(|v| v), |r: &mut Reader<'_>| r.bytes().map(Bytes::copy_from_slice);
+    Bytes: bytes_or_nil(|v| v), read_payload;
+}
+
+/// Text, bytes, or an array of integers: Go takes each for a field of bytes.
+fn read_payload(reader: &mut Reader<'_>) -> Result<Bytes, Malformed> {
+    match reader.clone().array_len() {
+        Ok(len) if len > 0 => (0..reader.array_len()?).map(|_| reader.u8()).collect(),
+        _ => reader.bytes().map(Bytes::copy_from_slice),
+    }
 }
 
 /// 4 or 16 bytes. Agents of 2015 to 2019 send IPv4 addresses mapped into 16 bytes.
