@@ -162,7 +162,7 @@ quickcheck! {
         let record = if is_query {
             StreamRecord::Query { id, ltime, name, payload }
         } else {
-            StreamRecord::User { coalesce: id % 2 == 0, ltime, name, payload }
+            StreamRecord::User { coalesce: id > ltime, ltime, name, payload }
         };
         let mut out = Vec::new();
         record.encode(&mut out);

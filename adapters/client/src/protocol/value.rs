@@ -56,7 +56,7 @@ values! {
 /// Text, bytes, or an array of integers: Go takes each for a field of bytes.
 fn read_payload(reader: &mut Reader<'_>) -> Result<Bytes, Malformed> {
     match reader.clone().array_len() {
-        Ok(len) if len > 0 => (0..reader.array_len()?).map(|_| reader.u8()).collect(),
+        Ok(_) => (0..reader.array_len()?).map(|_| reader.u8()).collect(),
         _ => reader.bytes().map(Bytes::copy_from_slice),
     }
 }
