@@ -1,8 +1,11 @@
 //! What Serf adds to membership: intents, events, queries, tags, coordinates.
 
 pub mod clock;
+pub mod coordinate;
 pub mod dedup;
 pub mod filter;
 pub mod intent;
+pub mod keys;
 mod re2;
 pub mod tags;
+pub mod vivaldi;
