@@ -1,6 +1,7 @@
 //! What Serf adds to membership: intents, events, queries, tags, coordinates.
 
 pub mod clock;
+pub mod coalesce;
 pub mod coordinate;
 pub mod dedup;
 pub mod filter;
