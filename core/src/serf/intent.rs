@@ -84,6 +84,10 @@ impl RecentIntents {
                 self.by_name.remove(&name);
             }
         }
+        if self.is_empty() {
+            // An emptied tree keeps a node of memory, a new one has none.
+            *self = Self::new();
+        }
     }
 
     /// Number of names with an intent.

@@ -8,5 +8,7 @@ pub mod filter;
 pub mod intent;
 pub mod keys;
 mod re2;
+pub mod restore;
+pub mod snapshot;
 pub mod tags;
 pub mod vivaldi;
