@@ -231,12 +231,12 @@ mod tests {
 
     fn member(name: &str) -> Member {
         Member {
-            identity: Arc::new(Identity {
-                name: name.into(),
-                addr: "127.0.0.1:7946".parse().expect("an address"),
-                meta: Bytes::new(),
-                versions: Versions::ours(5),
-            }),
+            identity: Arc::new(Identity::new(
+                name.into(),
+                "127.0.0.1:7946".parse().expect("an address"),
+                Bytes::new(),
+                Versions::ours(5),
+            )),
             hash: 0,
             status_ltime: LamportTime(0),
             incarnation: 0,
