@@ -11,13 +11,13 @@ impl<R: Record> Trie<R> {
     /// The record with `rank` others before it in the order of (hash, key).
     #[must_use]
     pub fn nth(&self, rank: usize) -> Option<&R> {
-        self.root.walk_nth::<false>(0, 0, rank)
+        self.root.nth::<false>(rank)
     }
 
     /// The live record with `rank` other live ones before it in the order of (hash, key).
     #[must_use]
     pub fn nth_live(&self, rank: usize) -> Option<&R> {
-        self.root.walk_nth::<true>(0, 0, rank)
+        self.root.nth::<true>(rank)
     }
 
     /// How many records come before a key, there or not, in the order of (hash, key).
@@ -94,6 +94,26 @@ impl<R: Record> Subtree<R> {
         if LIVE { self.sum.live as usize } else { self.sum.count as usize }
     }
 
+    fn nth<const LIVE: bool>(&self, mut rank: usize) -> Option<&R> {
+        let mut node = &self.node;
+        loop {
+            match node {
+                Node::Empty => return None,
+                Node::Leaf(records) if LIVE => return records.iter().filter(|r| r.live()).nth(rank),
+                Node::Leaf(records) => return records.get(rank),
+                Node::Inner(inner) => {
+                    let mut children = inner.children.iter();
+                    let mut child = children.next()?;
+                    while rank >= child.weight::<LIVE>() {
+                        rank -= child.weight::<LIVE>();
+                        child = children.next()?;
+                    }
+                    node = &child.node;
+                }
+            }
+        }
+    }
+
     fn walk_nth<const LIVE: bool>(&self, depth: u32, mask: u64, mut rank: usize) -> Option<&R> {
         if rank >= self.weight::<LIVE>() {
             return None;
@@ -144,8 +164,8 @@ impl<R: Record> Subtree<R> {
 /// The record at `rank` in the order of a walk through a leaf.
 fn nth_of_leaf<const LIVE: bool, R: Record>(records: &[R], mask: u64, rank: usize) -> Option<&R> {
     let mut counted = records.iter().filter(|record| counts::<LIVE, R>(record));
-    if mask == 0 || records.len() > LEAF_LIMIT {
-        // Without a mask, and among equal hashes, the order is the leaf's own.
+    if records.len() > LEAF_LIMIT {
+        // Equal hashes: the order is the leaf's own.
         return counted.nth(rank);
     }
     if rank == 0 {
