@@ -203,6 +203,12 @@ mod tests {
     }
 
     #[test]
+    fn views_go_to_other_threads() {
+        fn goes<T: Send + Sync + 'static>() {}
+        goes::<View>();
+    }
+
+    #[test]
     fn a_published_view_never_changes() {
         let mut view = View::new(1, "node-0".into());
         for i in 0..100 {
