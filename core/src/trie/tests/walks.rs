@@ -49,7 +49,7 @@ fn a_pass_visits_who_stays_exactly_once_whatever_comes_and_goes(script: Script, 
     let mut trie = Trie::new();
     script.play(&mut trie, None);
     // Keys that the churn leaves alone stay; the others come, go, and change meanwhile.
-    let moving = |key: u32| key % 3 == 0;
+    let moving = |key: u32| key.is_multiple_of(3);
     let ops: Vec<_> = churn.ops.iter().filter(|op| moving(op.key())).collect();
     let stay: BTreeSet<u32> =
         trie.iter().filter(|item| item.live && !moving(item.key)).map(|item| item.key).collect();
