@@ -1,2 +1,5 @@
 //! The agent and the command line of Tidings.
 #![forbid(unsafe_code)]
+
+pub mod duration;
+pub mod quote;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 /// A step of the conversation.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// The client must send exactly these bytes.
     Expect(Vec<u8>),
     /// The agent sends these.
@@ -16,7 +16,7 @@ pub enum Step {
 }
 
 /// The steps of a recorded talk, up to the point where a side closed.
-pub fn recorded(version: &str, name: &str) -> Vec<Step> {
+pub(crate) fn recorded(version: &str, name: &str) -> Vec<Step> {
     let path = format!("tests/vectors/rpc/{version}/{name}.json");
     let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -30,13 +30,13 @@ pub fn recorded(version: &str, name: &str) -> Vec<Step> {
 }
 
 /// The handshake every conversation begins with.
-pub fn handshake() -> Vec<Step> {
+pub(crate) fn handshake() -> Vec<Step> {
     recorded("serf-0.9.4", "cli-event").into_iter().take(2).collect()
 }
 
 /// Serves one connection by `steps`, then closes it once the client has. Returns its address; the
 /// task panics when the client says something else.
-pub async fn agent(steps: Vec<Step>) -> (String, JoinHandle<()>) {
+pub(crate) async fn agent(steps: Vec<Step>) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let play = async move {
