@@ -118,7 +118,9 @@ mod tests {
     #[test]
     fn filters_have_the_bytes_of_recorded_agents() {
         assert_eq!(*encode_tag("role", "w.*"), *b"\x01\x82\xa4Expr\xa3w.*\xa3Tag\xa4role");
-        assert_eq!(*encode_nodes(&["alpha", "beta"]), *b"\x00\x92\xa5alpha\xa4beta");
+        assert_eq!(*encode_tag("role", "^db$"), *b"\x01\x82\xa4Expr\xa4^db$\xa3Tag\xa4role");
+        assert_eq!(*encode_nodes(&["beta"]), *b"\x00\x91\xa4beta");
+        assert_eq!(*encode_nodes(&["beta", "gamma"]), *b"\x00\x92\xa4beta\xa5gamma");
     }
 
     #[test]

@@ -23,25 +23,16 @@ const MESSAGE_MAX: usize = 1024;
 /// Different keys counted at most. Members hold a handful; more is somebody's invention.
 const KEYS_MAX: usize = 1024;
 
-/// Why a node cannot do what was asked of its keyring, in the words the other nodes know.
+/// Why a node without a keyring cannot do what was asked of it, in the words the other nodes know.
+/// What can be wrong with a key is the keyring's to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The key has none of the three sizes of AES.
-    #[error("key size must be 16, 24 or 32 bytes")]
-    Size,
-    /// Only a key of the ring can become the primary one.
-    #[error("Requested key is not in the keyring")]
-    NotInRing,
-    /// The key that encrypts cannot go.
-    #[error("Removing the primary key is not allowed")]
-    Primary,
-    /// There is no keyring to change.
+pub enum NoKeyring {
+    /// To install, use or remove a key.
     #[error("No keyring to modify (encryption not enabled)")]
-    NoRing,
-    /// There is no keyring to list.
+    Modify,
+    /// To list its keys.
     #[error("Keyring is empty (encryption not enabled)")]
-    Empty,
+    List,
 }
 
 /// What a node tells about its keys.
@@ -195,7 +186,7 @@ mod tests {
 
     use quickcheck_macros::quickcheck;
 
-    use super::{KEYS_MAX, KeyAnswer, KeyError, KeyListing, KeyTally, encode_key};
+    use super::{KEYS_MAX, KeyAnswer, KeyListing, KeyTally, NoKeyring, encode_key};
 
     const OLD: &str = "AAECAwQFBgcICQoLDA0ODw==";
     const NEW: &str = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1+f4CBgoM=";
@@ -228,7 +219,7 @@ mod tests {
 
     #[test]
     fn refusals_and_silence_make_the_operation_fail() {
-        let no = KeyError::Primary.to_string();
+        let no = NoKeyring::Modify.to_string();
         let mut tally = KeyTally::new(3);
         tally.record("a", done(&[], ""));
         tally.record("b", KeyAnswer { result: false, message: &no, keys: [], primary: "" });
@@ -241,7 +232,7 @@ mod tests {
         assert_eq!(
             report.messages,
             [
-                ("b".to_string(), "Removing the primary key is not allowed".to_string()),
+                ("b".to_string(), "No keyring to modify (encryption not enabled)".to_string()),
                 ("c".to_string(), "not a key response".to_string())
             ]
         );

@@ -189,12 +189,19 @@ mod tests {
         let table = [
             (&b"\xff\x80"[..], Tags::new()),
             (b"\xff\x81\xa4role\xa2db", [("role", "db")].into_iter().collect()),
-            (b"\xff\x82\xa2dc\xa3fra\xa4role\xa3web", [("dc", "fra"), ("role", "web")].into_iter().collect()),
+            (b"\xff\x81\xa4role\xa3web", [("role", "web")].into_iter().collect()),
+            (b"\xff\x81\xa7version\xa17", [("version", "7")].into_iter().collect()),
         ];
         for (meta, tags) in table {
             assert_eq!(Tags::decode(meta), tags);
             assert_eq!(encode(&tags, 5), meta);
         }
+    }
+
+    #[test]
+    fn keys_are_written_in_order() {
+        let tags: Tags = [("role", "web"), ("dc", "fra")].into_iter().collect();
+        assert_eq!(encode(&tags, 5), b"\xff\x82\xa2dc\xa3fra\xa4role\xa3web");
     }
 
     #[test]
