@@ -1,6 +1,5 @@
 //! Whom a query is for: filters by name and by tag (serf-wire, section 6.3).
 
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -16,9 +15,9 @@ const TAG: u8 = 1;
 
 /// Bytes a compiled expression may take. Expressions come from peers; matching takes linear time
 /// whatever they say, and this bounds the memory and the time of compiling them.
-const COMPILED_BYTES_MAX: usize = 128 << 10;
-/// Bytes of an expression's text. It travels in a query, which has about 1000 bytes by default.
-const EXPRESSION_BYTES_MAX: usize = 4096;
+const COMPILED_BYTES_MAX: usize = 256 << 10;
+/// Bytes of an expression's text; the default limit of a whole query.
+const EXPRESSION_BYTES_MAX: usize = 1024;
 /// Groups an expression may nest.
 const NESTING_MAX: u32 = 64;
 
@@ -92,7 +91,7 @@ fn tag_passes(body: &[u8], tags: &Tags) -> Result<bool, Malformed> {
 
 fn compile(expression: &str) -> Result<Regex, String> {
     if expression.len() > EXPRESSION_BYTES_MAX {
-        return Err("the expression is too long".to_owned());
+        return Err(alloc::format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes"));
     }
     RegexBuilder::new(&re2::translate(expression))
         .size_limit(COMPILED_BYTES_MAX)
