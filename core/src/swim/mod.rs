@@ -1,3 +1,206 @@
 //! SWIM with Lifeguard: who is there, and who is alive.
+//!
+//! [`Swim`] is fed by the node with decoded messages and passed deadlines; what it notices about
+//! members it leaves as [`Notice`]s for the Serf layer.
 
 pub mod member;
+
+pub(crate) mod awareness;
+pub(crate) mod gossip;
+pub(crate) mod join;
+pub(crate) mod members;
+pub(crate) mod merge;
+pub(crate) mod packets;
+pub(crate) mod probe;
+pub(crate) mod push_pull;
+pub(crate) mod streams;
+pub(crate) mod suspicion;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use crate::context::Context;
+use crate::error::ConfigError;
+use crate::serf::clock::LamportTime;
+use crate::serf::tags::Tags;
+use crate::swim::awareness::Awareness;
+use crate::swim::gossip::{Batch, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
+use crate::swim::join::Joins;
+use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
+use crate::swim::members::{Members, Name, Walk};
+use crate::swim::packets::Packets;
+use crate::swim::probe::{CRC_SINCE, Probing};
+use crate::swim::streams::Streams;
+use crate::swim::suspicion::Suspicion;
+use crate::time::Time;
+use crate::timers::Tick;
+use crate::wire::message::Accusation;
+
+/// What SWIM noticed, for the Serf layer to make sense of.
+#[derive(Clone, Debug)]
+pub(crate) enum Notice {
+    /// A member is new, or has come back.
+    Alive {
+        name: Name,
+        /// Since when it was gone.
+        gone_since: Option<Time>,
+    },
+    /// A member is dead or has left.
+    Gone(Name),
+    /// A member's meta changed.
+    Updated(Name),
+    /// Another address claims the own name.
+    OwnNameClaimed,
+    /// A join has been answered, for better or worse.
+    JoinEnded(join::Ended),
+}
+
+/// The membership layer of a node.
+#[derive(Debug)]
+pub(crate) struct Swim {
+    pub(crate) me: Name,
+    pub(crate) addr: SocketAddr,
+    pub(crate) tags: Tags,
+    pub(crate) members: Members,
+    pub(crate) gossip: Gossip,
+    pub(crate) packets: Packets,
+    pub(crate) awareness: Awareness,
+    /// The own incarnation; it starts at 1 with each start and only grows.
+    incarnation: Incarnation,
+    /// This node has said good-bye.
+    pub(crate) leaving: bool,
+    suspicions: HashMap<Name, Suspicion, foldhash::fast::FixedState>,
+    pub(crate) probing: Probing,
+    walk: Walk,
+    pub(crate) streams: Streams,
+    pub(crate) joins: Joins,
+    /// What acks carry: this node's coordinate.
+    pub(crate) ack_payload: Vec<u8>,
+    pub(crate) name_vote_running: bool,
+    pub(crate) notices: Vec<Notice>,
+}
+
+impl Swim {
+    pub(crate) fn new(cx: &mut Context, hash_seed: u64) -> Result<Self, ConfigError> {
+        let config = cx.config.clone();
+        let me: Name = config.name.as_str().into();
+        let mut swim = Swim {
+            me: me.clone(),
+            addr: config.advertise,
+            tags: config.tags.clone(),
+            members: Members::new(hash_seed),
+            gossip: Gossip::new(cx),
+            packets: Packets::new(&config)?,
+            awareness: Awareness::default(),
+            incarnation: 1,
+            leaving: false,
+            suspicions: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(hash_seed)),
+            probing: Probing::default(),
+            walk: Walk::default(),
+            streams: Streams::default(),
+            joins: Joins::default(),
+            ack_payload: Vec::new(),
+            name_vote_running: false,
+            notices: Vec::new(),
+        };
+        let identity = swim.own_identity(config.protocol);
+        swim.members.put(Member {
+            hash: swim.members.hash(&me),
+            identity,
+            status: Status::None,
+            status_ltime: LamportTime(0),
+            incarnation: swim.incarnation,
+            state: State::Alive,
+        });
+        swim.notices.push(Notice::Alive { name: me, gone_since: None });
+        let first = cx.now + cx.rng.part_of(config.probe.interval);
+        cx.timers.set_tick(Tick::Probe, first);
+        if let Some(interval) = config.push_pull.interval {
+            let first = cx.now + cx.rng.part_of(interval);
+            cx.timers.set_tick(Tick::PushPull, first);
+        }
+        Ok(swim)
+    }
+
+    fn own_identity(&self, protocol: u8) -> Arc<Identity> {
+        let mut meta = Vec::new();
+        self.tags.encode(protocol, &mut meta);
+        Arc::new(Identity {
+            name: self.me.clone(),
+            addr: self.addr,
+            meta: meta.into(),
+            versions: Versions::ours(protocol),
+        })
+    }
+
+    /// Describes this node anew, to everyone.
+    pub(crate) fn set_tags(&mut self, cx: &mut Context, tags: Tags, waiter: Option<Waiter>) {
+        self.tags = tags;
+        let identity = self.own_identity(cx.config.protocol);
+        let Some(member) = self.members.get(&self.me).cloned() else { return };
+        self.members.put(Member { identity, ..member });
+        self.incarnation = self.incarnation.saturating_add(1);
+        self.assert_self(cx, waiter);
+        self.notices.push(Notice::Updated(self.me.clone()));
+    }
+
+    /// Says good-bye: the own record becomes left, and everyone is told.
+    pub(crate) fn leave(&mut self, cx: &mut Context, waiter: Option<Waiter>) {
+        self.leaving = true;
+        let me = self.me.clone();
+        let accusation = Accusation { node: &me, from: &me, incarnation: self.incarnation };
+        self.apply_dead(cx, &accusation, waiter);
+    }
+
+    /// Some members are told what is new.
+    pub(crate) fn on_gossip_tick(&mut self, cx: &mut Context) {
+        let me = self.me.clone();
+        let count = cx.config.gossip.nodes;
+        let targets = self.members.random(&mut cx.rng, count, true, |member| *member.name() != *me);
+        for target in targets {
+            if self.gossip.is_empty() {
+                break;
+            }
+            let budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead(cx);
+            let mut batch = Batch::new();
+            self.fill(cx, budget, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            cx.metrics.gossip_packets += 1;
+            let crc = target.identity.versions.protocol_max >= CRC_SINCE;
+            self.packets.send_parts(cx, target.identity.addr, &batch, crc);
+        }
+        self.gossip.round_done(cx);
+    }
+
+    fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {
+        let limits = Limits {
+            member: transmit_limit(&cx.config.gossip, self.members.known_len()),
+            serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
+        };
+        self.gossip.fill(cx, budget, limits, batch);
+    }
+
+    /// Sends one message, with whatever updates fit behind it.
+    fn send(&mut self, cx: &mut Context, to: SocketAddr, encode: impl FnOnce(&mut Vec<u8>)) {
+        let len = self.packets.begin(encode);
+        let mut batch = Batch::new();
+        if cx.config.gossip.piggyback && !self.gossip.is_empty() {
+            let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead(cx);
+            if let Some(budget) = cx.config.packet.size.checked_sub(taken) {
+                self.fill(cx, budget, &mut batch);
+            }
+        }
+        self.packets.finish(cx, to, &batch);
+    }
+}
+
+/// A value that is only read later, as bytes of its own.
+pub(crate) fn owned(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}

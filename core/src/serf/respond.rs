@@ -1,0 +1,205 @@
+//! Queries others ask: hearing them, acknowledging, answering, relaying (serf-wire, sections 6.2
+//! to 6.5).
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::command::{CommandError, Reply};
+use crate::context::Context;
+use crate::error::Refusal;
+use crate::event::{Event, Query, QueryId};
+use crate::serf::dedup::Heard;
+use crate::serf::query::INTERNAL_PREFIX;
+use crate::serf::{Serf, filter, user_message};
+use crate::swim::Swim;
+use crate::swim::member::Status;
+use crate::swim::members::Name;
+use crate::time::Time;
+use crate::timers::Key;
+use crate::wire::serf;
+
+/// Peers relay for others from this gossip protocol on.
+const RELAY_SINCE: u8 = 5;
+
+/// Where the answer to a query goes.
+#[derive(Clone, Debug)]
+pub(crate) struct ReturnAddress {
+    pub(crate) id: QueryId,
+    to: SocketAddr,
+    node: Name,
+    relay_factor: u8,
+}
+
+/// A query this node may still answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    back: ReturnAddress,
+    deadline: Time,
+    responded: bool,
+}
+
+/// A key operation done here, whose answer waits for the keyring to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyAnswer {
+    pub(crate) back: ReturnAddress,
+}
+
+impl Serf {
+    /// A query was heard from `from`; whether it is worth passing on.
+    pub(crate) fn hear_query(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        from: SocketAddr,
+        query: &serf::Query<'_>,
+    ) -> bool {
+        self.clocks.query.witness(query.ltime);
+        match self.queries.offer(self.clocks.query.now(), query.ltime, query.id) {
+            Heard::Fresh(()) => {}
+            Heard::TooOld => {
+                cx.metrics.too_old += 1;
+                return false;
+            }
+            _ => return false,
+        }
+        cx.metrics.queries += 1;
+        self.snapshot_query(cx, query.ltime);
+        // Passed on even by those it is not meant for: they may be on its way.
+        let pass_on = !query.flags.no_broadcast;
+        if !query.filters.iter().all(|filter| filter::passes(filter, &swim.me, &swim.tags)) {
+            return pass_on;
+        }
+        let id = QueryId { ltime: query.ltime, id: query.id };
+        let back = ReturnAddress {
+            id,
+            to: SocketAddr::new(query.addr, query.port),
+            node: query.source_node.into(),
+            relay_factor: query.relay_factor,
+        };
+        if query.flags.ack {
+            // An ack is small; it always fits.
+            let _ = self.send_response(cx, swim, &back, None);
+        }
+        if query.name.starts_with(INTERNAL_PREFIX) {
+            self.answer_internal(cx, swim, from, &back, query);
+            return pass_on;
+        }
+        self.deliver_query(cx, swim, back, query);
+        pass_on
+    }
+
+    fn deliver_query(&mut self, cx: &mut Context, swim: &Swim, back: ReturnAddress, query: &serf::Query<'_>) {
+        if self.pending.len() >= cx.config.queries.pending_max {
+            let from = if back.to == swim.addr { swim.addr } else { back.to };
+            return cx.refuse(from, Refusal::Full("the table of queries to answer"));
+        }
+        let deadline = cx.now + query.timeout;
+        let (id, source) = (back.id, back.node.clone());
+        self.pending.insert(id, Pending { back, deadline, responded: false });
+        cx.timers.set(Key::PendingQuery(id), deadline);
+        cx.event(Event::Query(Box::new(Query {
+            id,
+            name: Arc::from(query.name),
+            payload: Bytes::copy_from_slice(query.payload.unwrap_or_default()),
+            source,
+            deadline,
+        })));
+    }
+
+    /// A received query may no longer be answered.
+    pub(crate) fn on_pending_over(&mut self, id: QueryId) {
+        self.pending.remove(&id);
+    }
+
+    /// The application answers a query.
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        id: QueryId,
+        payload: &[u8],
+    ) -> Result<Reply, CommandError> {
+        let pending =
+            self.pending.get(&id).filter(|pending| pending.deadline > cx.now).ok_or(CommandError::PastDeadline)?;
+        if pending.responded {
+            return Err(CommandError::AlreadyResponded);
+        }
+        let back = pending.back.clone();
+        self.send_response(cx, swim, &back, Some(payload))?;
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.responded = true;
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Sends a response (`Some`) or an ack (`None`) to whoever asked, and through relays.
+    pub(crate) fn send_response(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        back: &ReturnAddress,
+        payload: Option<&[u8]>,
+    ) -> Result<(), CommandError> {
+        let me = swim.me.clone();
+        let response = serf::QueryResponse {
+            ltime: back.id.ltime,
+            id: back.id.id,
+            from: &me,
+            ack: payload.is_none(),
+            payload: payload.filter(|payload| !payload.is_empty()),
+        };
+        let bytes = user_message(|out| response.encode(out));
+        let limit = cx.config.queries.response_size_limit;
+        if bytes.len() - 1 > limit {
+            return Err(CommandError::ResponseTooLarge(limit));
+        }
+        if back.to == swim.addr {
+            self.hear_response(cx, swim, &response);
+        } else {
+            swim.packets.send_direct(cx, back.to, &bytes);
+        }
+        self.relay(cx, swim, back, &bytes);
+        Ok(())
+    }
+
+    /// Sends a copy of a response through other members, in case the direct way is blocked.
+    fn relay(&mut self, cx: &mut Context, swim: &mut Swim, back: &ReturnAddress, bytes: &Bytes) {
+        let count = usize::from(back.relay_factor);
+        if count == 0 || swim.members.serf_len() < count + 1 {
+            return;
+        }
+        let header = serf::RelayHeader { addr: back.to.ip(), port: back.to.port(), node: &back.node };
+        let message = user_message(|out| {
+            header.encode(out);
+            out.extend_from_slice(&bytes[1..]);
+        });
+        if message.len() - 1 > cx.config.queries.response_size_limit {
+            return;
+        }
+        let me = swim.me.clone();
+        let relays = swim.members.random(&mut cx.rng, count, false, |member| {
+            member.status == Status::Alive
+                && member.identity.versions.protocol_max >= RELAY_SINCE
+                && *member.name() != *me
+        });
+        for relay in relays {
+            swim.packets.send_direct(cx, relay.identity.addr, &message);
+        }
+    }
+
+    /// Somebody wants a message passed on.
+    pub(crate) fn on_relay(&mut self, cx: &mut Context, swim: &mut Swim, header: &serf::RelayHeader<'_>, inner: &[u8]) {
+        let to = SocketAddr::new(header.addr, header.port);
+        let message = user_message(|out| out.extend_from_slice(inner));
+        if to == swim.addr {
+            if let Some(Ok(response)) = serf::QueryResponse::decode_message(inner) {
+                self.hear_response(cx, swim, &response);
+            }
+        } else {
+            swim.packets.send_direct(cx, to, &message);
+        }
+    }
+}

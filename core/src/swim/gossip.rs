@@ -1,0 +1,290 @@
+//! The broadcast queue and its pace: which updates ride in the next packet, and when the next
+//! round of packets leaves (gossip-wire, section 8).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::time::Duration;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::config;
+use crate::context::Context;
+use crate::time::Time;
+use crate::timers::Tick;
+use crate::trace::Decision;
+
+/// Bytes a message costs in a packet beside its own: its length in the compound header.
+pub(crate) const MESSAGE_OVERHEAD: usize = 2;
+
+/// Who is told when a broadcast has been sent often enough (or is dropped).
+pub(crate) type Waiter = u64;
+
+/// The kinds of updates, in the order they are taken into packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// SWIM's own: alive, suspect, dead.
+    Member,
+    /// Join and leave intents.
+    Intent,
+    /// Queries.
+    Query,
+    /// User events.
+    Event,
+}
+
+/// Messages chosen for one packet.
+pub(crate) type Batch = SmallVec<[Bytes; 8]>;
+
+/// The place of a message in its queue: least sent first, then longest, then newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    transmits: u32,
+    len: Reverse<usize>,
+    id: Reverse<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Broadcast {
+    bytes: Bytes,
+    /// The member it is about; a newer broadcast about it replaces this one.
+    about: Option<Arc<str>>,
+    waiter: Option<Waiter>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Queue {
+    order: BTreeMap<Rank, Broadcast>,
+}
+
+impl Queue {
+    /// The message to take next into `free` bytes: in the least sent tier that has one fitting,
+    /// the longest that fits.
+    fn fitting(&self, free: usize, from_tier: u32) -> Option<Rank> {
+        let mut tier = from_tier;
+        loop {
+            let start = Rank { transmits: tier, len: Reverse(free), id: Reverse(u64::MAX) };
+            let (rank, _) = self.order.range(start..).next()?;
+            if rank.transmits == tier {
+                return Some(*rank);
+            }
+            tier = rank.transmits;
+        }
+    }
+}
+
+/// What is waiting to be told, by class.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gossip {
+    queues: [Queue; 4],
+    /// Where a member's broadcast stands in the first queue.
+    about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
+    next_id: u64,
+    /// Waiters whose broadcast is done, until the node asks.
+    done: Vec<Waiter>,
+    pace: Pace,
+}
+
+impl Gossip {
+    pub(crate) fn new(cx: &mut Context) -> Self {
+        let phase = cx.now + cx.rng.part_of(cx.config.gossip.interval);
+        let hasher = foldhash::fast::FixedState::with_seed(cx.rng.u64());
+        Gossip {
+            about: HashMap::with_hasher(hasher),
+            pace: Pace { phase, ..Pace::default() },
+            ..Gossip::default()
+        }
+    }
+
+    pub(crate) fn len(&self, class: Class) -> usize {
+        self.queues[class as usize].order.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queues.iter().all(|queue| queue.order.is_empty())
+    }
+
+    /// Queues an update about a member, in place of an older one.
+    pub(crate) fn push_member(&mut self, cx: &mut Context, member: Arc<str>, bytes: Bytes, waiter: Option<Waiter>) {
+        if let Some(rank) = self.about.remove(&*member) {
+            self.drop_message(cx, Class::Member, rank);
+        }
+        let rank = self.insert(cx, Class::Member, Broadcast { bytes, about: Some(member.clone()), waiter });
+        self.about.insert(member, rank);
+    }
+
+    /// Queues a message of the Serf layer; drops from the end of a queue that is full.
+    pub(crate) fn push(&mut self, cx: &mut Context, class: Class, bytes: Bytes, waiter: Option<Waiter>, depth_max: usize) {
+        self.insert(cx, class, Broadcast { bytes, about: None, waiter });
+        self.prune(cx, class, depth_max);
+    }
+
+    /// Drops messages from the end of a queue until it holds at most `depth_max`; how many.
+    pub(crate) fn prune(&mut self, cx: &mut Context, class: Class, depth_max: usize) -> usize {
+        let mut dropped = 0;
+        while self.len(class) > depth_max {
+            let Some((rank, _)) = self.queues[class as usize].order.last_key_value() else { break };
+            let rank = *rank;
+            self.drop_message(cx, class, rank);
+            cx.metrics.broadcasts_dropped += 1;
+            dropped += 1;
+        }
+        dropped
+    }
+
+    fn insert(&mut self, cx: &mut Context, class: Class, broadcast: Broadcast) -> Rank {
+        let rank = Rank { transmits: 0, len: Reverse(broadcast.bytes.len()), id: Reverse(self.next_id) };
+        self.next_id += 1;
+        self.queues[class as usize].order.insert(rank, broadcast);
+        self.pace.fresh(cx);
+        rank
+    }
+
+    fn drop_message(&mut self, cx: &mut Context, class: Class, rank: Rank) {
+        if let Some(broadcast) = self.queues[class as usize].order.remove(&rank) {
+            self.finish(cx, broadcast, rank.transmits, true);
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, transmits: u32, dropped: bool) {
+        self.done.extend(broadcast.waiter);
+        cx.trace(|| Decision::BroadcastFinished { member: broadcast.about, transmits, dropped });
+    }
+
+    /// Waiters whose broadcast is done.
+    pub(crate) fn take_done(&mut self) -> Vec<Waiter> {
+        core::mem::take(&mut self.done)
+    }
+
+    /// Chooses messages for a packet with `free` bytes. Each counts as sent once; `limits` says for
+    /// SWIM's and for the Serf layer's messages after how many times they are done.
+    pub(crate) fn fill(&mut self, cx: &mut Context, mut free: usize, limits: Limits, batch: &mut Batch) {
+        let most = cx.config.gossip.updates_per_packet.unwrap_or(usize::MAX);
+        for class in [Class::Member, Class::Intent, Class::Query, Class::Event] {
+            let limit = if class == Class::Member { limits.member } else { limits.serf };
+            let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
+            let mut tier = 0;
+            while batch.len() < most && free > MESSAGE_OVERHEAD {
+                let queue = &mut self.queues[class as usize];
+                let Some(rank) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
+                let Some(broadcast) = queue.order.remove(&rank) else { break };
+                free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
+                tier = rank.transmits;
+                batch.push(broadcast.bytes.clone());
+                taken.push((rank, broadcast));
+            }
+            for (rank, broadcast) in taken {
+                self.sent(cx, class, rank, broadcast, limit);
+            }
+        }
+    }
+
+    /// Puts a message back behind those sent less often, or finishes it.
+    fn sent(&mut self, cx: &mut Context, class: Class, mut rank: Rank, broadcast: Broadcast, limit: u32) {
+        rank.transmits += 1;
+        if rank.transmits >= limit {
+            if let Some(member) = &broadcast.about {
+                self.about.remove(member);
+            }
+            self.finish(cx, broadcast, rank.transmits, false);
+            return;
+        }
+        if let Some(place) = broadcast.about.as_ref().and_then(|member| self.about.get_mut(member)) {
+            *place = rank;
+        }
+        self.queues[class as usize].order.insert(rank, broadcast);
+    }
+
+    /// A round has been sent: when the next one leaves.
+    pub(crate) fn round_done(&mut self, cx: &mut Context) {
+        self.pace.round_done(cx, self.is_empty());
+    }
+}
+
+/// After how many transmissions a message is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) member: u32,
+    pub(crate) serf: u32,
+}
+
+/// The transmit limit in a cluster of `members` (gossip-wire, section 8.1).
+pub(crate) fn transmit_limit(config: &config::Gossip, members: usize) -> u32 {
+    config.fixed_limit.unwrap_or_else(|| config.retransmit_mult.saturating_mul(decades(members + 1)))
+}
+
+/// `ceil(log10(n))`, computed in whole numbers.
+pub(crate) fn decades(n: usize) -> u32 {
+    n.saturating_sub(1).checked_ilog10().map_or(0, |log| log + 1)
+}
+
+/// When rounds leave. With nothing to tell there are none.
+///
+/// The original has a round each interval. Ours sends a fresh update at once, then again after
+/// gaps that double until they reach the interval: the same copies, earlier. Whatever arrives
+/// within a gap shares the next round.
+#[derive(Clone, Debug, Default)]
+struct Pace {
+    /// Rounds at the slow pace fall on whole intervals after this moment.
+    phase: Time,
+    last_round: Option<Time>,
+    gap: Duration,
+}
+
+impl Pace {
+    fn fresh(&mut self, cx: &mut Context) {
+        if cx.config.gossip.eager {
+            self.gap = cx.config.gossip.eager_gap;
+            let earliest = self.last_round.map_or(cx.now, |last| (last + self.gap).max(cx.now));
+            let at = cx.timers.tick(Tick::Gossip).min(earliest);
+            cx.timers.set_tick(Tick::Gossip, at);
+        } else if cx.timers.tick(Tick::Gossip) == Time::MAX {
+            let at = self.next_whole(cx);
+            cx.timers.set_tick(Tick::Gossip, at);
+        }
+    }
+
+    fn round_done(&mut self, cx: &mut Context, empty: bool) {
+        self.last_round = Some(cx.now);
+        if empty {
+            return;
+        }
+        let at = if cx.config.gossip.eager && self.gap < cx.config.gossip.interval {
+            let at = cx.now + self.gap;
+            self.gap = self.gap.saturating_mul(2);
+            at
+        } else {
+            self.next_whole(cx)
+        };
+        cx.timers.set_tick(Tick::Gossip, at);
+    }
+
+    /// The next whole interval after now.
+    fn next_whole(&self, cx: &Context) -> Time {
+        let interval = crate::time::nanos(cx.config.gossip.interval);
+        let passed = crate::time::nanos(cx.now.since(self.phase));
+        if cx.now < self.phase {
+            return self.phase;
+        }
+        Time::from_nanos(self.phase.as_nanos().saturating_add((passed / interval + 1).saturating_mul(interval)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transmit_limit_grows_with_the_logarithm_of_the_cluster() {
+        let config = crate::Config::lan("a", "127.0.0.1:1".parse().unwrap()).gossip;
+        for (members, limit) in [(1, 4), (9, 4), (10, 8), (12, 8), (99, 8), (100, 12), (999, 12), (1000, 16)] {
+            assert_eq!(transmit_limit(&config, members), limit, "{members} members");
+        }
+        assert_eq!(decades(1), 0);
+        assert_eq!(decades(10), 1);
+        assert_eq!(decades(11), 2);
+    }
+}

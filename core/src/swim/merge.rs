@@ -1,0 +1,361 @@
+//! What others say about members against what is held: the only place where a member's state
+//! changes (gossip-wire, section 7).
+
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::config::valid_name;
+use crate::context::Context;
+use crate::error::Refusal;
+use crate::event::Event;
+use crate::swim::gossip::Waiter;
+use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
+use crate::swim::members::Name;
+use crate::swim::suspicion::Suspicion;
+use crate::swim::{Notice, Swim};
+use crate::timers::Key;
+use crate::trace::Decision;
+use crate::wire::message::{Accusation, Alive};
+
+/// A claim that a member lives, with every default filled in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AliveClaim<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) addr: SocketAddr,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) meta: &'a [u8],
+    pub(crate) versions: Versions,
+}
+
+impl AliveClaim<'_> {
+    fn says(&self, identity: &Identity) -> bool {
+        identity.addr == self.addr && *identity.meta == *self.meta && identity.versions == self.versions
+    }
+
+    /// The identity claimed, sharing whatever is already held.
+    fn identity(&self, known: Option<&Member>) -> Arc<Identity> {
+        match known {
+            Some(member) if self.says(&member.identity) => member.identity.clone(),
+            Some(member) => Arc::new(Identity {
+                name: member.identity.name.clone(),
+                addr: self.addr,
+                meta: if *member.identity.meta == *self.meta {
+                    member.identity.meta.clone()
+                } else {
+                    Bytes::copy_from_slice(self.meta)
+                },
+                versions: self.versions,
+            }),
+            None => Arc::new(Identity {
+                name: self.name.into(),
+                addr: self.addr,
+                meta: Bytes::copy_from_slice(self.meta),
+                versions: self.versions,
+            }),
+        }
+    }
+}
+
+impl Swim {
+    /// Somebody (at `source`) says that a member is alive.
+    pub(crate) fn apply_alive(&mut self, cx: &mut Context, source: SocketAddr, claim: &AliveClaim<'_>) {
+        cx.metrics.alive_in += 1;
+        let about_us = *claim.name == *self.me;
+        if about_us && self.leaving {
+            return;
+        }
+        if let Err(reason) = self.admit(cx, claim) {
+            return cx.refuse(source, reason);
+        }
+        let known = self.members.known(claim.name).cloned();
+        let mut moved = false;
+        if let Some(member) = &known {
+            if member.identity.addr != claim.addr {
+                if !self.may_move(cx, member) {
+                    let event = Event::Conflict { existing: member.clone(), addr: claim.addr };
+                    cx.event(event);
+                    if about_us {
+                        self.notices.push(Notice::OwnNameClaimed);
+                    }
+                    return;
+                }
+                moved = true;
+            }
+            let held = member.incarnation;
+            if about_us {
+                let same = claim.incarnation == held && claim.says(&member.identity);
+                if claim.incarnation >= held && !same {
+                    self.refute(cx, claim.incarnation);
+                }
+                return;
+            }
+            if claim.incarnation <= held && !moved {
+                return;
+            }
+        } else if claim.incarnation == 0 {
+            // An unknown member starts at incarnation 0, which this does not exceed.
+            return;
+        }
+        self.accept_alive(cx, claim, known);
+    }
+
+    /// Whether a claim may be looked at: versions, names, networks, room.
+    fn admit(&self, cx: &Context, claim: &AliveClaim<'_>) -> Result<(), Refusal> {
+        let versions = claim.versions;
+        if versions.protocol_min == 0
+            || versions.protocol_max == 0
+            || versions.protocol_min > versions.protocol_max
+        {
+            return Err(Refusal::Version { node: claim.name.to_string() });
+        }
+        if claim.name.is_empty() {
+            return Err(Refusal::Other("a member without a name"));
+        }
+        if cx.config.members.validate_names && !valid_name(claim.name) {
+            return Err(Refusal::Other("a member's name holds characters that are not allowed"));
+        }
+        if !allowed(cx, claim.addr) {
+            return Err(Refusal::NotAllowed(claim.addr.ip()));
+        }
+        if self.members.len() >= cx.config.members.max && self.members.get(claim.name).is_none() {
+            return Err(Refusal::Full("the table of members"));
+        }
+        Ok(())
+    }
+
+    /// Whether another address may take over a member's name: it left, or died long enough ago.
+    fn may_move(&self, cx: &Context, member: &Member) -> bool {
+        let reclaim = cx.config.members.dead_reclaim;
+        match member.state {
+            State::Left => true,
+            State::Dead if !reclaim.is_zero() => {
+                self.members.gone(member.name()).is_some_and(|gone| cx.now.since(gone.since) > reclaim)
+            }
+            _ => false,
+        }
+    }
+
+    fn accept_alive(&mut self, cx: &mut Context, claim: &AliveClaim<'_>, known: Option<Member>) {
+        let remembered = known.clone().or_else(|| self.members.get(claim.name).cloned());
+        let identity = claim.identity(remembered.as_ref());
+        let before = known.as_ref().map(|member| member.state);
+        let meta_changed = known.as_ref().is_some_and(|member| member.identity.meta != identity.meta);
+        let member = Member {
+            hash: self.members.hash(claim.name),
+            identity,
+            status: remembered.as_ref().map_or(Status::None, |member| member.status),
+            status_ltime: remembered.as_ref().map_or_else(Default::default, |member| member.status_ltime),
+            incarnation: claim.incarnation,
+            state: State::Alive,
+        };
+        let name = member.identity.name.clone();
+        self.end_suspicion(cx, &name);
+        self.change(cx, member, before, &name);
+        self.gossip_alive(cx, &name, None);
+        match before {
+            None | Some(State::Dead | State::Left | State::Forgotten) => {
+                let gone_since = self.members.gone(&name).map(|gone| gone.since);
+                self.members.came_back(&name);
+                cx.timers.cancel(&Key::Forget(name.clone()));
+                self.notices.push(Notice::Alive { name, gone_since });
+            }
+            _ if meta_changed => self.notices.push(Notice::Updated(name)),
+            _ => {}
+        }
+    }
+
+    /// Somebody suspects a member.
+    pub(crate) fn apply_suspect(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
+        cx.metrics.suspect_in += 1;
+        let Some(member) = self.members.known(accusation.node).cloned() else { return };
+        if accusation.incarnation < member.incarnation {
+            return;
+        }
+        let name = member.identity.name.clone();
+        if let Some(suspicion) = self.suspicions.get_mut(&name) {
+            if suspicion.confirm(accusation.from) {
+                let (at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
+                cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
+                self.trace_suspicion(cx, &name, accusation.from, confirmations);
+                self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
+            }
+            return;
+        }
+        if member.state != State::Alive {
+            return;
+        }
+        if *name == *self.me {
+            return self.refute(cx, accusation.incarnation);
+        }
+        let from: Name = self.shared_name(accusation.from);
+        let suspicion = Suspicion::new(&cx.config, self.members.known_len(), from.clone(), cx.now);
+        cx.timers.set(Key::Suspicion(name.clone()), suspicion.deadline());
+        self.suspicions.insert(name.clone(), suspicion);
+        let suspected = Member { incarnation: accusation.incarnation, state: State::Suspect, ..member };
+        self.change(cx, suspected, Some(State::Alive), &from);
+        self.trace_suspicion(cx, &name, accusation.from, 0);
+        self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
+    }
+
+    /// Somebody says that a member is dead or, if it says so itself, has left.
+    pub(crate) fn apply_dead(&mut self, cx: &mut Context, accusation: &Accusation<'_>, waiter: Option<Waiter>) {
+        cx.metrics.dead_in += 1;
+        let Some(member) = self.members.known(accusation.node).cloned() else { return };
+        if accusation.incarnation < member.incarnation {
+            return;
+        }
+        let name = member.identity.name.clone();
+        let before = member.state;
+        if !matches!(before, State::Alive | State::Suspect) {
+            return;
+        }
+        if *name == *self.me && !self.leaving {
+            return self.refute(cx, accusation.incarnation);
+        }
+        self.end_suspicion(cx, &name);
+        let state = if accusation.node == accusation.from { State::Left } else { State::Dead };
+        let from = self.shared_name(accusation.from);
+        let gone = Member { incarnation: accusation.incarnation, state, ..member };
+        self.change(cx, gone, Some(before), &from);
+        self.members.went(&name, cx.now, state == State::Dead);
+        cx.timers.set(Key::Forget(name.clone()), cx.now + cx.config.gossip.to_the_dead);
+        self.gossip_accusation(cx, name.clone(), Accuse::Dead, accusation, waiter);
+        self.notices.push(Notice::Gone(name));
+    }
+
+    /// A suspicion has run out undefended.
+    pub(crate) fn on_suspicion_over(&mut self, cx: &mut Context, name: &str) {
+        self.suspicions.remove(name);
+        let Some(member) = self.members.known(name).filter(|member| member.state == State::Suspect) else {
+            return;
+        };
+        let (node, me) = (member.identity.name.clone(), self.me.clone());
+        let accusation = Accusation { node: &node, from: &me, incarnation: member.incarnation };
+        self.apply_dead(cx, &accusation, None);
+    }
+
+    /// A member is dead or left for so long that SWIM forgets it (the Serf layer may not).
+    pub(crate) fn on_forget(&mut self, cx: &mut Context, name: &str) {
+        self.members.tell_no_longer(name);
+        let Some(member) = self.members.known(name).cloned() else { return };
+        if !matches!(member.state, State::Dead | State::Left) || *name == *self.me {
+            return;
+        }
+        let (before, node) = (member.state, member.identity.name.clone());
+        if member.status == Status::None {
+            self.members.remove(name);
+        } else {
+            self.change(cx, Member { state: State::Forgotten, ..member }, Some(before), &node);
+        }
+        cx.trace(|| Decision::Forgotten { member: node });
+    }
+
+    /// Asserts that this node lives, with a higher incarnation than it was accused at.
+    pub(crate) fn refute(&mut self, cx: &mut Context, accused: Incarnation) {
+        self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
+        cx.metrics.refutations += 1;
+        self.awareness.worse(cx, 1);
+        let incarnation = self.incarnation;
+        cx.trace(|| Decision::Refuted { accused, incarnation });
+        self.assert_self(cx, None);
+    }
+
+    /// Puts the own record in at the own incarnation and tells everyone.
+    pub(crate) fn assert_self(&mut self, cx: &mut Context, waiter: Option<Waiter>) {
+        let me = self.me.clone();
+        let Some(member) = self.members.get(&me).cloned() else { return };
+        self.end_suspicion(cx, &me);
+        let before = member.state;
+        let incarnation = self.incarnation;
+        self.change(cx, Member { incarnation, state: State::Alive, ..member }, Some(before), &me);
+        self.gossip_alive(cx, &me, waiter);
+    }
+
+    fn end_suspicion(&mut self, cx: &mut Context, name: &str) {
+        if let Some((name, _)) = self.suspicions.remove_entry(name) {
+            cx.timers.cancel(&Key::Suspicion(name));
+        }
+    }
+
+    /// Writes a member whose state or incarnation changed.
+    fn change(&mut self, cx: &mut Context, member: Member, before: Option<State>, from: &Name) {
+        let (name, after, incarnation) =
+            (member.identity.name.clone(), member.state, member.incarnation);
+        self.members.put(member);
+        if before != Some(after) {
+            let from = from.clone();
+            cx.trace(|| Decision::State { member: name, before, after, incarnation, from });
+        }
+    }
+
+    fn trace_suspicion(&self, cx: &mut Context, name: &Name, from: &str, confirmations: u32) {
+        let remaining = self.suspicions.get(name).map_or_else(Default::default, |s| s.deadline().since(cx.now));
+        cx.trace(|| Decision::Suspicion { member: name.clone(), from: from.into(), confirmations, remaining });
+    }
+
+    /// A name as the table shares it, or a new one.
+    fn shared_name(&self, name: &str) -> Name {
+        self.members.get(name).map_or_else(|| name.into(), |member| member.identity.name.clone())
+    }
+
+    /// Queues the alive message of a member as it stands in the table.
+    fn gossip_alive(&mut self, cx: &mut Context, name: &Name, waiter: Option<Waiter>) {
+        let Some(member) = self.members.get(name) else { return };
+        let identity = &member.identity;
+        let message = Alive {
+            node: &identity.name,
+            addr: identity.addr.ip(),
+            port: identity.addr.port(),
+            incarnation: member.incarnation,
+            meta: &identity.meta,
+            versions: Some(identity.versions),
+        };
+        let bytes = self.packets.encode(|out| message.encode(out));
+        self.gossip.push_member(cx, name.clone(), bytes, waiter);
+    }
+
+    fn gossip_accusation(
+        &mut self,
+        cx: &mut Context,
+        name: Name,
+        what: Accuse,
+        accusation: &Accusation<'_>,
+        waiter: Option<Waiter>,
+    ) {
+        let bytes = self.packets.encode(|out| match what {
+            Accuse::Suspect => accusation.encode_suspect(out),
+            Accuse::Dead => accusation.encode_dead(out),
+        });
+        self.gossip.push_member(cx, name, bytes, waiter);
+    }
+}
+
+/// The two kinds of accusation.
+#[derive(Clone, Copy, Debug)]
+enum Accuse {
+    Suspect,
+    Dead,
+}
+
+/// Whether members may have this address.
+pub(crate) fn allowed(cx: &Context, addr: SocketAddr) -> bool {
+    let networks = &cx.config.security.allowed;
+    networks.is_empty() || networks.iter().any(|(network, bits)| within(addr.ip(), *network, *bits))
+}
+
+fn within(ip: core::net::IpAddr, network: core::net::IpAddr, bits: u8) -> bool {
+    use core::net::IpAddr::{V4, V6};
+
+    match (ip, network) {
+        (V4(ip), V4(network)) => {
+            (ip.to_bits() ^ network.to_bits()).checked_shr(32 - u32::from(bits)).unwrap_or(0) == 0
+        }
+        (V6(ip), V6(network)) => {
+            (ip.to_bits() ^ network.to_bits()).checked_shr(128 - u32::from(bits)).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
