@@ -134,11 +134,11 @@ pub enum Reply {
 
 /// Why one address could not be joined through.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("Failed to join {address}: {reason}")]
+#[error("{reason}")]
 pub struct JoinFailure {
     /// The address, resolved where that worked.
     pub address: String,
-    /// What went wrong.
+    /// What went wrong, as a whole sentence.
     pub reason: String,
 }
 

@@ -65,8 +65,13 @@ pub struct Config {
     pub queues: Queues,
     /// Network coordinates on acks (default on). Off: round-trip times are not estimated.
     pub coordinates: bool,
+    /// Other members whose coordinates are remembered at most, default 4096; about 200 bytes each.
+    pub coordinate_peers_max: usize,
     /// Hand out snapshot records as [`Output::Persist`](crate::Output::Persist) (default off).
     pub snapshot: bool,
+    /// Remember the members in the snapshot across a leave, default off: after a leave the node
+    /// starts alone.
+    pub rejoin_after_leave: bool,
     /// Hand out decisions as [`Output::Trace`](crate::Output::Trace) (default off).
     pub trace: bool,
 }
@@ -151,7 +156,7 @@ pub struct PushPull {
     /// Time between exchanges in a small cluster, default 30 s (PushPullInterval); grows with the
     /// logarithm of the cluster's size. `None`: never.
     pub interval: Option<Duration>,
-    /// Exchanges at the same time, default 128; more are turned away.
+    /// Streams that peers may have open at the same time, default 128; more are turned away.
     pub concurrent_max: usize,
 }
 
@@ -400,7 +405,9 @@ impl Config {
             leave: Leave { broadcast_timeout: secs(5), propagate_delay: secs(1) },
             queues: Queues { check_interval: secs(30), depth_warning: 128, depth_max: 4096, depth_min: 0 },
             coordinates: true,
+            coordinate_peers_max: 4096,
             snapshot: false,
+            rejoin_after_leave: false,
             trace: false,
         }
     }

@@ -1,74 +1,318 @@
 //! The node: sends each input to its part, keeps the output queue and the one deadline.
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 
+use crate::command::{Command, CommandError, Reply, Token};
 use crate::config::Config;
+use crate::context::Context;
 use crate::error::{ConfigError, Misuse};
 use crate::input::Input;
 use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
+use crate::rng::Rng;
+use crate::serf::coordinate::Coordinate;
+use crate::serf::restore::Restored;
+use crate::serf::{Serf, reply};
+use crate::swim::gossip::Class;
+use crate::swim::join::{Ended, Wish};
+use crate::swim::member::{Member, Status};
+use crate::swim::{Notice, Swim};
 use crate::time::Time;
+use crate::timers::{Due, Key, Tick};
+use crate::trace::Cause;
+use crate::trie::Pool;
+use crate::view::View;
+use crate::wire::packet::Opener;
+
+/// Memory that views of several nodes in one process share; see [`Node::handle_input_with`].
+pub type ViewPool = Pool<Member>;
 
 /// One member of a cluster: inputs in, outputs out, nothing else touched.
+///
+/// The law: hand in what happened with [`handle_input`](Self::handle_input), then take out what
+/// there is to do with [`poll_output`](Self::poll_output) until it says `None`, and come back at
+/// [`poll_timeout`](Self::poll_timeout) at the latest. Several inputs before one drain are legal,
+/// draining is always legal, and superfluous time-outs are harmless.
 #[derive(Debug)]
 pub struct Node {
-    config: Arc<Config>,
-    outputs: VecDeque<Output>,
-    metrics: Metrics,
+    pub(crate) cx: Context,
+    pub(crate) swim: Swim,
+    pub(crate) serf: Serf,
+    /// Reused from one datagram to the next.
+    pub(crate) plain: Vec<u8>,
+    pub(crate) opener: Opener,
 }
 
 impl Node {
     /// Makes a node, alone in its cluster.
     ///
+    /// Everything it will ever decide follows from `config`, `seed` and the inputs. With encryption
+    /// keys the seed must be fresh from a good source and never be used twice, since nonces come
+    /// from it.
+    ///
     /// # Errors
     /// What [`Config::validate`] finds.
-    pub fn new(config: impl Into<Arc<Config>>, _seed: [u8; 32], _now: Time) -> Result<Node, ConfigError> {
+    pub fn new(config: impl Into<Arc<Config>>, seed: [u8; 32], now: Time) -> Result<Node, ConfigError> {
+        Self::restore(config, seed, now, &Restored::default())
+    }
+
+    /// Makes a node that goes on where a snapshot ended: its clocks stand behind those recorded, so
+    /// that it takes no old event for new. To re-enter the cluster, hand in
+    /// [`Command::Rejoin`] with the members the snapshot knows.
+    ///
+    /// # Errors
+    /// What [`Config::validate`] finds.
+    pub fn restore(
+        config: impl Into<Arc<Config>>,
+        seed: [u8; 32],
+        now: Time,
+        snapshot: &Restored,
+    ) -> Result<Node, ConfigError> {
         let config = config.into();
         config.validate()?;
-        Ok(Node { config, outputs: VecDeque::new(), metrics: Metrics::default() })
+        let mut cx = Context::new(config, Rng::new(seed), now);
+        let drawn = cx.rng.u64();
+        let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
+        let swim = Swim::new(&mut cx, hash_seed)?;
+        let serf = Serf::new(&mut cx, snapshot);
+        let mut node = Node { cx, swim, serf, plain: Vec::new(), opener: Opener::new() };
+        node.settle();
+        Ok(node)
     }
 
     /// The configuration it was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.cx.config
     }
 
-    /// Takes in one thing that happened.
+    /// Takes in one thing that happened at `now`.
+    ///
+    /// Changes what [`poll_output`](Self::poll_output) and [`poll_timeout`](Self::poll_timeout)
+    /// answer.
     ///
     /// # Errors
     /// [`Misuse`]: the caller broke the law of use; the node is as it was.
-    pub fn handle_input(&mut self, _now: Time, _input: Input<'_>) -> Result<(), Misuse> {
+    pub fn handle_input(&mut self, now: Time, input: Input<'_>) -> Result<(), Misuse> {
+        if now < self.cx.now {
+            return Err(Misuse::TimeWentBack);
+        }
+        self.cx.now = now;
+        self.run_due();
+        match input {
+            Input::Timeout => {}
+            Input::Datagram { from, payload } => self.on_datagram(from, payload),
+            Input::Stream { id, event } => self.on_stream(id, event)?,
+            Input::Command { token, command } => self.on_command(token, command),
+            Input::Resolved { id, result } => self.swim.on_resolved(&mut self.cx, id, result),
+            Input::Persisted { id, result } => {
+                self.serf.on_persisted(&mut self.cx, &mut self.swim, id, result);
+            }
+        }
+        self.settle();
+        self.run_due();
         Ok(())
+    }
+
+    /// Like [`handle_input`](Self::handle_input), for a process that holds many nodes: views that
+    /// agree share the memory in `pool`. It changes no behaviour.
+    ///
+    /// # Errors
+    /// As [`handle_input`](Self::handle_input).
+    pub fn handle_input_with(
+        &mut self,
+        now: Time,
+        input: Input<'_>,
+        pool: &mut ViewPool,
+    ) -> Result<(), Misuse> {
+        self.swim.members.pool = Some(core::mem::take(pool));
+        let result = self.handle_input(now, input);
+        if let Some(lent) = self.swim.members.pool.take() {
+            *pool = lent;
+        }
+        result
     }
 
     /// The next thing to do; `None`: nothing until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.cx.poll_output()
     }
 
-    /// When to hand in [`Input::Timeout`]; `None`: not at all.
+    /// When to hand in [`Input::Timeout`]; `None`: not at all. Answers differently after each
+    /// input.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        None
+        self.cx.timers.next()
     }
 
     /// What this node has done so far.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+        &self.cx.metrics
+    }
+
+    /// The members as they are now: an immutable copy, made in O(1).
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.swim.members.view().clone()
     }
 
     /// How this node stands.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let (swim, serf) = (&self.swim, &self.serf);
+        Stats {
+            members: swim.members.serf_len(),
+            failed: swim.members.with_status(Status::Failed),
+            left: swim.members.with_status(Status::Left),
+            health_score: swim.awareness.score(),
+            member_time: serf.clocks.member.now().0,
+            event_time: serf.clocks.event.now().0,
+            query_time: serf.clocks.query.now().0,
+            intent_queue: swim.gossip.len(Class::Intent),
+            event_queue: swim.gossip.len(Class::Event),
+            query_queue: swim.gossip.len(Class::Query),
+            encrypted: !swim.packets.keyring().is_empty(),
+            coordinate_resets: serf.coordinates.as_ref().map(|client| client.resets()),
+        }
     }
 
-    /// The members as they are now: an immutable copy, made in O(1).
+    /// The estimated position of a member (this node included) in the network; `None`: unknown,
+    /// or coordinates are off.
     #[must_use]
-    pub fn view(&self) -> crate::view::View {
-        crate::view::View::default()
+    pub fn coordinate(&self, name: &str) -> Option<Coordinate> {
+        let client = self.serf.coordinates.as_ref()?;
+        if *name == *self.swim.me { Some(client.coordinate()) } else { client.peer(name).copied() }
     }
+
+    /// Does what is due.
+    fn run_due(&mut self) {
+        while let Some(due) = self.cx.timers.pop(self.cx.now) {
+            self.cx.cause = Cause::Timer;
+            match due {
+                Due::Tick(tick) => self.on_tick(tick),
+                Due::Key(key) => self.on_deadline(key),
+            }
+            self.settle();
+        }
+    }
+
+    fn on_tick(&mut self, tick: Tick) {
+        let Node { cx, swim, serf, .. } = self;
+        match tick {
+            Tick::ProbeLate => swim.on_probe_late(cx),
+            Tick::ProbeEnd => swim.on_probe_end(cx),
+            Tick::Probe => swim.on_probe_tick(cx),
+            Tick::Gossip => swim.on_gossip_tick(cx),
+            Tick::PushPull => swim.on_push_pull_tick(cx),
+            Tick::Leave => serf.leave_on(cx, swim),
+            Tick::Reap => serf.on_reap(cx, swim),
+            Tick::Reconnect => serf.on_reconnect(cx, swim),
+            Tick::QueueCheck => serf.on_queue_check(cx, swim),
+            Tick::SnapshotClock => serf.on_snapshot_clock(cx),
+            Tick::MemberEvents => serf.flush_member_events(cx),
+            Tick::UserEvents => serf.flush_user_events(cx),
+        }
+    }
+
+    fn on_deadline(&mut self, key: Key) {
+        let Node { cx, swim, serf, .. } = self;
+        match key {
+            Key::Suspicion(name) => swim.on_suspicion_over(cx, &name),
+            Key::Forget(name) => swim.on_forget(cx, &name),
+            Key::Forward(seq) => swim.on_forward_over(cx, seq),
+            Key::Stream(id) => swim.on_stream_over(cx, id),
+            Key::Resolve(id) => swim.on_resolve_over(cx, id),
+            Key::Persist(id) => {
+                serf.on_persisted(cx, swim, id, Err("writing the keyring took too long".into()));
+            }
+            Key::OpenQuery(id) => serf.on_query_over(cx, swim, id),
+            Key::PendingQuery(id) => serf.on_pending_over(id),
+            Key::Wait(waiter) => serf.on_waited(cx, swim, waiter, false),
+            Key::Prune(name) => serf.on_prune(cx, swim, &name),
+        }
+    }
+
+    /// Hands what SWIM noticed to the Serf layer, until nothing is left.
+    pub(crate) fn settle(&mut self) {
+        let Node { cx, swim, serf, .. } = self;
+        loop {
+            let notices = core::mem::take(&mut swim.notices);
+            let done = swim.gossip.take_done();
+            if notices.is_empty() && done.is_empty() {
+                return;
+            }
+            for notice in notices {
+                match notice {
+                    Notice::Alive { name, gone_since } => serf.on_alive(cx, swim, &name, gone_since),
+                    Notice::Gone(name) => serf.on_gone(cx, swim, &name),
+                    Notice::Updated(name) => serf.on_updated(cx, swim, &name),
+                    Notice::OwnNameClaimed => serf.on_own_name_claimed(cx, swim),
+                    Notice::JoinEnded(ended) => on_join_ended(cx, swim, serf, ended),
+                }
+            }
+            for waiter in done {
+                serf.on_waited(cx, swim, waiter, true);
+            }
+        }
+    }
+
+    fn on_command(&mut self, token: Token, command: Command) {
+        let Node { cx, swim, serf, .. } = self;
+        cx.cause = Cause::Command;
+        let result = match command {
+            Command::Join { addresses, replay } => {
+                if serf.leaving.is_leaving() {
+                    Err(CommandError::JoinAfterLeave)
+                } else {
+                    let wish = Wish { token, replay, first_only: false, announce: true };
+                    return or_reply(cx, token, |cx| swim.join(cx, wish, &addresses));
+                }
+            }
+            Command::Rejoin { addresses } => {
+                let wish = Wish { token, replay: true, first_only: true, announce: false };
+                return or_reply(cx, token, |cx| swim.join(cx, wish, &addresses));
+            }
+            Command::Leave => return serf.leave(cx, swim, token),
+            Command::ForceLeave { node, prune } => return serf.force_leave(cx, swim, token, &node, prune),
+            Command::UserEvent { name, payload, coalesce } => {
+                serf.send_event(cx, swim, &name, &payload, coalesce)
+            }
+            Command::Query(params) => return serf.command_query(cx, swim, token, &params),
+            Command::Respond { id, payload } => serf.respond(cx, swim, id, &payload),
+            Command::UpdateTags { delete, set, replace } => {
+                return or_reply(cx, token, |cx| serf.update_tags(cx, swim, token, delete, set, replace));
+            }
+            Command::Keys(keys) => return serf.command_keys(cx, swim, token, &keys),
+        };
+        reply(cx, token, result);
+    }
+
+    /// The address peers reach this node at.
+    #[must_use]
+    pub fn advertised(&self) -> SocketAddr {
+        self.swim.addr
+    }
+}
+
+/// Runs what answers its command later, unless it fails at once.
+fn or_reply(cx: &mut Context, token: Token, run: impl FnOnce(&mut Context) -> Result<(), CommandError>) {
+    if let Err(error) = run(cx) {
+        reply(cx, token, Err(error));
+    }
+}
+
+fn on_join_ended(cx: &mut Context, swim: &mut Swim, serf: &mut Serf, ended: Ended) {
+    let Ended { token, announce, contacted, failures } = ended;
+    if contacted > 0 && announce && !serf.leaving.is_leaving() {
+        serf.announce_join(cx, swim);
+    }
+    let result = if contacted > 0 || failures.is_empty() {
+        Ok(Reply::Joined { contacted, failures })
+    } else {
+        Err(CommandError::Join(failures))
+    };
+    reply(cx, token, result);
 }

@@ -156,7 +156,7 @@ impl EventBuffer {
     }
 
     /// The ring as push/pull shows it: one entry for each slot in order, `None` for unused ones.
-    pub fn slots(&self) -> impl ExactSizeIterator<Item = Option<(LamportTime, &[EventBody])>> {
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = Option<(LamportTime, &[EventBody])>> + Clone {
         let size = self.window.size;
         let newest = self.times.last_key_value().map_or(0, |(time, _)| time.0);
         // The times of the current round of the ring are in its first slots, those of the round

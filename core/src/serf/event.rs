@@ -12,7 +12,7 @@ use crate::swim::gossip::Class;
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::wire::limits::USER_EVENT_MAX;
-use crate::wire::serf;
+use crate::wire::serf_message as serf;
 
 impl Serf {
     /// The application sends an event to everyone, itself included.
@@ -28,12 +28,7 @@ impl Serf {
         if name.len() + payload.len() > limit {
             return Err(CommandError::EventTooLarge(limit));
         }
-        let message = serf::UserEvent {
-            ltime: self.clocks.event.now(),
-            name,
-            payload: Some(&**payload).filter(|payload| !payload.is_empty()),
-            coalesce,
-        };
+        let message = serf::UserEvent { ltime: self.clocks.event.now(), name, payload, coalesce };
         let bytes = user_message(|out| message.encode(out));
         // The type byte of user data is not the event's own.
         if bytes.len() - 1 > limit {
@@ -48,8 +43,7 @@ impl Serf {
     /// An event was heard; whether it is news worth passing on.
     pub(crate) fn hear_event(&mut self, cx: &mut Context, message: &serf::UserEvent<'_>) -> bool {
         self.clocks.event.witness(message.ltime);
-        let payload = message.payload.unwrap_or_default();
-        match self.events.offer(self.clocks.event.now(), message.ltime, message.name, payload) {
+        match self.events.offer(self.clocks.event.now(), message.ltime, message.name, message.payload) {
             Heard::Fresh(body) => {
                 cx.metrics.events += 1;
                 let event = UserEvent {
@@ -71,13 +65,13 @@ impl Serf {
     }
 
     fn deliver(&mut self, cx: &mut Context, event: UserEvent) {
-        match &mut self.user_events {
-            Some(coalescer) if event.coalesce => {
-                coalescer.push(cx.now, event);
-                cx.timers.set_tick(Tick::UserEvents, coalescer.poll_timeout().unwrap_or(Time::MAX));
-            }
-            _ => cx.event(Event::User(event)),
+        let Some(coalescer) = &mut self.user_events else {
+            return cx.event(Event::User(event));
+        };
+        if let Some(event) = coalescer.handle(cx.now, event) {
+            cx.event(Event::User(event));
         }
+        cx.timers.set_tick(Tick::UserEvents, coalescer.poll_timeout().unwrap_or(Time::MAX));
     }
 
     /// The folding time of user events is over.

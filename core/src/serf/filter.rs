@@ -2,16 +2,12 @@
 
 use alloc::string::String;
 
-use bytes::{BufMut, Bytes, BytesMut};
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::error::Malformed;
 use crate::serf::re2;
 use crate::serf::tags::Tags;
-use crate::wire::msgpack::{Dialect, Reader, Writer};
-
-const NODES: u8 = 0;
-const TAG: u8 = 1;
+use crate::wire::serf_message::Filter;
 
 /// Bytes a compiled expression may take. Expressions come from peers; matching takes linear time
 /// whatever they say, and this bounds the memory and the time of compiling them.
@@ -21,42 +17,18 @@ const EXPRESSION_BYTES_MAX: usize = 1024;
 /// Groups an expression may nest.
 const NESTING_MAX: u32 = 64;
 
-/// Encodes a filter that these nodes alone pass.
+/// Whether a node passes a filter. One that is empty, of an unknown type or broken lets nobody
+/// pass: only its author knows whom it would be for.
 #[must_use]
-pub fn encode_nodes(names: &[impl AsRef<str>]) -> Bytes {
-    let mut out = BytesMut::new();
-    out.put_u8(NODES);
-    let mut body = Writer::new(&mut out, Dialect::Gossip);
-    body.array(names.len());
-    for name in names {
-        body.str(name.as_ref());
-    }
-    out.freeze()
-}
-
-/// Encodes a filter that nodes pass whose `tag` matches `expression` somewhere.
-#[must_use]
-pub fn encode_tag(tag: &str, expression: &str) -> Bytes {
-    let mut out = BytesMut::new();
-    out.put_u8(TAG);
-    Writer::new(&mut out, Dialect::Gossip).map(2).str("Expr").str(expression).str("Tag").str(tag);
-    out.freeze()
-}
-
-/// Whether a node passes all filters. A filter that is empty, of an unknown type or broken lets
-/// nobody pass: only its author knows whom it would be for.
-#[must_use]
-pub fn passes_all<'a>(filters: impl IntoIterator<Item = &'a [u8]>, name: &str, tags: &Tags) -> bool {
-    filters.into_iter().all(|filter| passes(filter, name, tags))
-}
-
-/// Whether a node passes one filter.
-#[must_use]
-pub fn passes(filter: &[u8], name: &str, tags: &Tags) -> bool {
-    match filter.split_first() {
-        Some((&NODES, body)) => lists(body, name).unwrap_or(false),
-        Some((&TAG, body)) => tag_passes(body, tags).unwrap_or(false),
-        _ => false,
+pub fn passes(filter: Result<Filter<'_>, Malformed>, name: &str, tags: &Tags) -> bool {
+    match filter {
+        Ok(Filter::Nodes(mut names)) => names.any(|listed| listed == name),
+        Ok(Filter::Tag { tag, expr }) => {
+            // A tag that is not there has the empty value.
+            let value = tags.get(tag).unwrap_or_default();
+            compile(expr).is_ok_and(|expression| expression.is_match(value.as_bytes()))
+        }
+        Ok(Filter::Unknown(_)) | Err(_) => false,
     }
 }
 
@@ -66,27 +38,6 @@ pub fn passes(filter: &[u8], name: &str, tags: &Tags) -> bool {
 /// What is wrong with it, in words.
 pub fn check_expression(expression: &str) -> Result<(), String> {
     compile(expression).map(|_| ())
-}
-
-fn lists(body: &[u8], name: &str) -> Result<bool, Malformed> {
-    let mut reader = Reader::new(body);
-    let mut found = false;
-    // To the end even if it is found: what stands behind might be broken.
-    for _ in 0..reader.array_len()? {
-        found |= reader.bytes()? == name.as_bytes();
-    }
-    Ok(found)
-}
-
-fn tag_passes(body: &[u8], tags: &Tags) -> Result<bool, Malformed> {
-    let (mut tag, mut expression) = ("", "");
-    Reader::new(body).fields(&["Tag", "Expr"], |index, value| {
-        *(if index == 0 { &mut tag } else { &mut expression }) = value.str()?;
-        Ok(())
-    })?;
-    // A tag that is not there has the empty value.
-    let value = tags.get(tag).unwrap_or_default();
-    Ok(compile(expression).is_ok_and(|expression| expression.is_match(value.as_bytes())))
 }
 
 fn compile(expression: &str) -> Result<Regex, String> {

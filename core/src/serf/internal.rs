@@ -2,7 +2,7 @@
 //! sections 5.9 and 6.6).
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -14,15 +14,15 @@ use crate::error::Refusal;
 use crate::event::Event;
 use crate::input::PersistId;
 use crate::output::{Output, Persist};
-use crate::serf::keys::{self, KeyTally};
+use crate::serf::keys::{self, KeyError, KeyListing, KeyTally};
 use crate::serf::query::{Asker, PING_QUERY};
 use crate::serf::respond::{KeyAnswer, ReturnAddress};
 use crate::serf::{Serf, reply};
 use crate::swim::Swim;
-use crate::swim::member::Status;
+use crate::swim::member::{Member, Status};
 use crate::timers::Key;
-use crate::wire::seal::KeyError;
-use crate::wire::serf;
+use crate::wire::KeyError as RingError;
+use crate::wire::serf_message::{self as serf, Pairs, SerfType};
 
 const CONFLICT_QUERY: &str = "_serf_conflict";
 const INSTALL_QUERY: &str = "_serf_install-key";
@@ -39,7 +39,18 @@ pub(crate) struct KeyVote {
 
 impl KeyVote {
     pub(crate) fn count(&mut self, from: &str, payload: &[u8]) {
-        self.tally.count(from, payload);
+        match body(payload, SerfType::KeyResponse).and_then(|body| serf::KeyResponse::decode(body).ok()) {
+            Some(answer) => self.tally.record(
+                from,
+                keys::KeyAnswer {
+                    result: answer.result,
+                    message: answer.message,
+                    keys: answer.keys,
+                    primary: answer.primary_key,
+                },
+            ),
+            None => self.tally.record_failure(from, "the answer cannot be understood"),
+        }
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -47,9 +58,12 @@ impl KeyVote {
     }
 
     pub(crate) fn finish(self, cx: &mut Context) {
-        let report: Box<KeyReport> = Box::new(self.tally.report());
-        let result =
-            if report.failure().is_some() { Err(CommandError::Keys(report)) } else { Ok(Reply::Keys(report)) };
+        let report: Box<KeyReport> = Box::new(self.tally.into_report());
+        let result = if report.failure().is_some() {
+            Err(CommandError::Keys(report))
+        } else {
+            Ok(Reply::Keys(report))
+        };
         reply(cx, self.token, result);
     }
 }
@@ -64,9 +78,11 @@ pub(crate) struct NameVote {
 impl NameVote {
     pub(crate) fn count(&mut self, own: SocketAddr, payload: &[u8]) {
         self.responses += 1;
-        if let Some(Ok(Some(known))) = serf::ConflictResponse::decode_message(payload) {
-            self.matching += usize::from(SocketAddr::new(known.addr, known.port) == own);
-        }
+        let answer = body(payload, SerfType::ConflictResponse)
+            .and_then(|body| serf::ConflictResponse::decode(body).ok())
+            .and_then(|answer| answer.member);
+        self.matching +=
+            usize::from(answer.is_some_and(|known| SocketAddr::new(known.addr, known.port) == own));
     }
 
     pub(crate) fn finish(self, cx: &mut Context) {
@@ -93,7 +109,13 @@ impl Serf {
     }
 
     /// The application changes or lists the keys of the whole cluster.
-    pub(crate) fn command_keys(&mut self, cx: &mut Context, swim: &mut Swim, token: Token, command: &KeyCommand) {
+    pub(crate) fn command_keys(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        token: Token,
+        command: &KeyCommand,
+    ) {
         let (name, key): (&str, &[u8]) = match command {
             KeyCommand::Install(key) => (INSTALL_QUERY, key),
             KeyCommand::Use(key) => (USE_QUERY, key),
@@ -118,15 +140,18 @@ impl Serf {
         back: &ReturnAddress,
         query: &serf::Query<'_>,
     ) {
-        let payload = query.payload.unwrap_or_default();
+        let payload = query.payload;
         match query.name {
             PING_QUERY => {}
             CONFLICT_QUERY => self.answer_conflict(cx, swim, back, payload),
             LIST_QUERY => self.answer_list_keys(cx, swim, back),
-            INSTALL_QUERY | USE_QUERY | REMOVE_QUERY => match serf::KeyRequest::decode_message(payload) {
-                Some(Ok(request)) => self.answer_key_change(cx, swim, back, query.name, request.key),
-                Some(Err(error)) => cx.refuse(from, Refusal::Malformed { what: "key request", error }),
+            // As in the original the type byte is passed over, not looked at.
+            INSTALL_QUERY | USE_QUERY | REMOVE_QUERY => match payload.split_first() {
                 None => cx.refuse(from, Refusal::Other("a key request without a key")),
+                Some((_, body)) => match serf::KeyRequest::decode(body) {
+                    Ok(request) => self.answer_key_change(cx, swim, back, query.name, request.key),
+                    Err(error) => cx.refuse(from, Refusal::Malformed { what: "key request", error }),
+                },
             },
             _ => cx.refuse(from, Refusal::Other("an internal query of unknown name")),
         }
@@ -142,13 +167,32 @@ impl Serf {
             .and_then(|name| swim.members.get(name))
             .filter(|member| member.status != Status::None);
         let mut answer = Vec::new();
-        serf::ConflictResponse::encode_message(known, &mut answer);
+        match known {
+            None => serf::ConflictResponse::encode_unknown(&mut answer),
+            Some(member) => encode_member(member, &mut answer),
+        }
         let _ = self.send_response(cx, swim, back, Some(&answer));
     }
 
+    /// Lists the keys: as many as fit the response.
     fn answer_list_keys(&mut self, cx: &mut Context, swim: &mut Swim, back: &ReturnAddress) {
-        let limit = cx.config.queries.response_size_limit;
-        let answer = keys::list_response(swim.packets.keyring(), back.id, &swim.me, limit);
+        let keyring = swim.packets.keyring();
+        let mut answer = Vec::new();
+        if keyring.is_empty() {
+            let none = core::iter::empty();
+            serf::KeyResponse::encode(false, &KeyError::Empty.to_string(), none, "", &mut answer);
+        } else {
+            let limit = cx.config.queries.response_size_limit;
+            let overhead = back.response_overhead(&swim.me, limit);
+            let listing = KeyListing::fitting(keyring.keys(), limit, |listing| {
+                answer.clear();
+                encode_listing(listing, &mut answer);
+                answer.len() + overhead <= limit
+            });
+            if listing.is_none() {
+                return;
+            }
+        }
         let _ = self.send_response(cx, swim, back, Some(&answer));
     }
 
@@ -162,15 +206,15 @@ impl Serf {
     ) {
         let keyring = swim.packets.keyring_mut();
         let result = match name {
-            _ if keyring.is_empty() => Err(keys::NO_KEYRING.into()),
-            INSTALL_QUERY => keyring.install(key).map_err(|error| key_error(&error)),
-            USE_QUERY => keyring.use_key(key).map_err(|error| key_error(&error)),
-            _ => keyring.remove(key).map_err(|error| key_error(&error)),
+            _ if keyring.is_empty() => Err(KeyError::NoRing.to_string()),
+            INSTALL_QUERY => keyring.add(key).map_err(key_failure),
+            USE_QUERY => keyring.use_key(key).map_err(key_failure),
+            _ => keyring.remove(key).map_err(key_failure),
         };
         if result.is_ok() && cx.config.security.persist_keyring {
             let id = PersistId(self.next_persist);
             self.next_persist += 1;
-            let keys = swim.packets.keyring().keys().collect();
+            let keys = swim.packets.keyring().keys().map(Bytes::copy_from_slice).collect();
             self.key_answers.insert(id, KeyAnswer { back: back.clone() });
             cx.timers.set(Key::Persist(id), cx.now + cx.config.leave.broadcast_timeout);
             cx.outputs.push_back(Output::Persist(Persist::Keyring { id, keys }));
@@ -180,19 +224,57 @@ impl Serf {
     }
 
     /// The keyring was written, or could not be.
-    pub(crate) fn on_persisted(&mut self, cx: &mut Context, swim: &mut Swim, id: PersistId, result: Result<(), String>) {
+    pub(crate) fn on_persisted(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        id: PersistId,
+        result: Result<(), String>,
+    ) {
         cx.timers.cancel(&Key::Persist(id));
         if let Some(KeyAnswer { back }) = self.key_answers.remove(&id) {
             self.answer_key(cx, swim, &back, result);
         }
     }
 
-    fn answer_key(&mut self, cx: &mut Context, swim: &mut Swim, back: &ReturnAddress, result: Result<(), String>) {
-        let answer = keys::change_response(result);
+    fn answer_key(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        back: &ReturnAddress,
+        result: Result<(), String>,
+    ) {
+        let message = result.as_ref().err().map_or("", String::as_str);
+        let mut answer = Vec::new();
+        serf::KeyResponse::encode(result.is_ok(), message, core::iter::empty(), "", &mut answer);
         let _ = self.send_response(cx, swim, back, Some(&answer));
     }
 }
 
-fn key_error(error: &KeyError) -> String {
-    alloc::string::ToString::to_string(error)
+/// The body of a message that must have this type.
+fn body(message: &[u8], kind: SerfType) -> Option<&[u8]> {
+    message.split_first().filter(|(first, _)| **first == kind as u8).map(|(_, body)| body)
+}
+
+/// A keyring's refusal in the words clients know.
+fn key_failure(error: RingError) -> String {
+    match error {
+        RingError::Size => KeyError::Size,
+        RingError::Unknown => KeyError::NotInRing,
+        RingError::Primary => KeyError::Primary,
+    }
+    .to_string()
+}
+
+fn encode_listing(listing: &KeyListing, out: &mut Vec<u8>) {
+    let keys = listing.keys.iter().map(String::as_str);
+    serf::KeyResponse::encode(true, &listing.message, keys, &listing.primary, out);
+}
+
+fn encode_member(member: &Member, out: &mut Vec<u8>) {
+    let tags = member.tags();
+    let (addr, port) = (member.addr().ip(), member.addr().port());
+    let (name, status, versions) = (member.name(), member.status, member.identity.versions);
+    serf::MemberRecord { name, addr, port, status, versions, tags: Pairs::none() }
+        .encode_with(tags.iter(), out);
 }

@@ -6,7 +6,7 @@ use crate::serf::{Serf, Wait, others_alive, reply, user_message};
 use crate::swim::Swim;
 use crate::swim::gossip::Class;
 use crate::timers::Tick;
-use crate::wire::serf::Leave;
+use crate::wire::serf_message::Leave;
 
 /// How far the own leave has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,20 +18,28 @@ use crate::swim::member::{Member, State, Status};
 use crate::time::Time;
 use crate::timers::{Key, Tick};
 use crate::trace::Decision;
-use crate::wire::serf::{Join, Leave};
+use crate::wire::serf_message::{Join, Leave};
 
 /// A member that comes back within this time after it failed is flapping (serf-wire, section 12).
 const FLAP_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Serf {
     /// SWIM has a new member, or one that was gone has come back.
-    pub(crate) fn on_alive(&mut self, cx: &mut Context, swim: &mut Swim, name: &str, gone_since: Option<Time>) {
+    pub(crate) fn on_alive(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        name: &str,
+        gone_since: Option<Time>,
+    ) {
         let Some(member) = swim.members.get(name).cloned() else { return };
         let (mut status, mut ltime) = (Status::Alive, member.status_ltime);
         if member.status == Status::None {
             match self.intents.get(name) {
                 Some(Intent { kind: IntentKind::Join, ltime: at, .. }) => ltime = at,
-                Some(Intent { kind: IntentKind::Leave, ltime: at, .. }) => (status, ltime) = (Status::Leaving, at),
+                Some(Intent { kind: IntentKind::Leave, ltime: at, .. }) => {
+                    (status, ltime) = (Status::Leaving, at)
+                }
                 None => {}
             }
         }
@@ -64,7 +72,8 @@ impl Serf {
 
     /// A member's tags or address changed.
     pub(crate) fn on_updated(&mut self, cx: &mut Context, swim: &mut Swim, name: &str) {
-        let Some(member) = swim.members.get(name).filter(|member| member.status != Status::None).cloned() else {
+        let Some(member) = swim.members.get(name).filter(|member| member.status != Status::None).cloned()
+        else {
             return;
         };
         cx.metrics.members_updated += 1;
@@ -142,7 +151,14 @@ impl Serf {
     }
 
     /// Turns a failed member into one that left, everywhere (serf-wire, section 5.6).
-    pub(crate) fn force_leave(&mut self, cx: &mut Context, swim: &mut Swim, token: Token, node: &str, prune: bool) {
+    pub(crate) fn force_leave(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        token: Token,
+        node: &str,
+        prune: bool,
+    ) {
         let leave = Leave { ltime: self.clocks.member.now(), node, prune };
         self.clocks.member.increment();
         self.hear_leave(cx, swim, &leave);
@@ -157,7 +173,8 @@ impl Serf {
     /// A member that was leaving and is to be pruned has had its time.
     pub(crate) fn on_prune(&mut self, cx: &mut Context, swim: &mut Swim, name: &str) {
         let member = swim.members.get(name).cloned();
-        if let Some(member) = member.filter(|member| matches!(member.status, Status::Leaving | Status::Left)) {
+        if let Some(member) = member.filter(|member| matches!(member.status, Status::Leaving | Status::Left))
+        {
             self.erase(cx, swim, &member);
         }
     }
@@ -211,7 +228,7 @@ impl Serf {
             cx.event(Event::Members(MemberEvent { kind, members: smallvec![member] }));
             return;
         };
-        coalescer.push(cx.now, kind, member);
+        coalescer.handle(cx.now, MemberEvent { kind, members: smallvec![member] });
         cx.timers.set_tick(Tick::MemberEvents, coalescer.poll_timeout().unwrap_or(Time::MAX));
     }
 

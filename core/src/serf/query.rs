@@ -2,6 +2,7 @@
 //! and 6.4).
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -10,14 +11,14 @@ use crate::command::{CommandError, QueryParams, Reply, Token};
 use crate::context::Context;
 use crate::event::{Answer, AnswerKind, Event, QueryId};
 use crate::serf::internal::{KeyVote, NameVote};
-use crate::serf::{Serf, filter, reply, user_message};
+use crate::serf::{Serf, reply, user_message};
 use crate::swim::Swim;
 use crate::swim::gossip::{Class, decades};
 use crate::swim::member::Status;
 use crate::swim::members::Name;
 use crate::time::Time;
 use crate::timers::Key;
-use crate::wire::serf::{self, QueryFlags};
+use crate::wire::serf_message::{self as serf, Filters, encode_filters};
 
 /// Prefix of the queries that nodes answer by themselves.
 pub(crate) const INTERNAL_PREFIX: &str = "_serf_";
@@ -50,7 +51,13 @@ pub(crate) enum Asker {
 
 impl Serf {
     /// The application asks the cluster.
-    pub(crate) fn command_query(&mut self, cx: &mut Context, swim: &mut Swim, token: Token, params: &QueryParams) {
+    pub(crate) fn command_query(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        token: Token,
+        params: &QueryParams,
+    ) {
         let internal = params.name.starts_with(INTERNAL_PREFIX);
         if internal && !(params.name == PING_QUERY && params.payload.is_empty()) {
             return reply(cx, token, Err(CommandError::ReservedQuery));
@@ -76,21 +83,21 @@ impl Serf {
         if self.open.len() >= cx.config.queries.open_max {
             return Err(CommandError::TooManyQueries);
         }
-        let timeout =
-            if params.timeout.is_zero() { self.default_timeout(cx, swim) } else { params.timeout };
-        let filters = filter::encode(&params.nodes, &params.tags);
+        let timeout = if params.timeout.is_zero() { self.default_timeout(cx, swim) } else { params.timeout };
+        let mut filters = Vec::new();
+        encode_filters(&params.nodes, &params.tags, &mut filters);
         let me = swim.me.clone();
         let message = serf::Query {
             ltime: self.clocks.query.now(),
             id: cx.rng.u32() & 0x7fff_ffff,
             addr: swim.addr.ip(),
             port: swim.addr.port(),
-            filters: serf::Filters::Given(&filters),
-            flags: QueryFlags { ack: params.ack, no_broadcast: false },
+            filters: Filters::from_encoded(&filters).unwrap_or_default(),
+            flags: if params.ack { serf::Query::ACK } else { 0 },
             relay_factor: params.relay_factor,
-            timeout,
+            timeout: i64::try_from(timeout.as_nanos()).unwrap_or(i64::MAX),
             name: &params.name,
-            payload: Some(&*params.payload).filter(|payload| !payload.is_empty()),
+            payload: &params.payload,
             source_node: &me,
         };
         let bytes = user_message(|out| message.encode(out));
@@ -99,7 +106,8 @@ impl Serf {
         }
         let id = QueryId { ltime: message.ltime, id: message.id };
         let deadline = cx.now + timeout;
-        let open = Open { started: cx.now, deadline, acks: BTreeSet::new(), responses: BTreeSet::new(), asker };
+        let open =
+            Open { started: cx.now, deadline, acks: BTreeSet::new(), responses: BTreeSet::new(), asker };
         self.open.insert(id, open);
         cx.timers.set(Key::OpenQuery(id), deadline);
         if let Some(token) = token {
@@ -118,15 +126,20 @@ impl Serf {
     }
 
     /// An ack or a response came back.
-    pub(crate) fn hear_response(&mut self, cx: &mut Context, swim: &mut Swim, response: &serf::QueryResponse<'_>) {
+    pub(crate) fn hear_response(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        response: &serf::QueryResponse<'_>,
+    ) {
         let id = QueryId { ltime: response.ltime, id: response.id };
         // Members may be more than once heard, but hardly more often than there are members.
         let most = 2 * swim.members.len() + 64;
         let Some(open) = self.open.get_mut(&id) else { return };
-        let heard = if response.ack { &mut open.acks } else { &mut open.responses };
+        let heard = if response.is_ack() { &mut open.acks } else { &mut open.responses };
         let counted = heard.len() < most && !heard.contains(response.from);
         if !counted {
-            let duplicates = if response.ack {
+            let duplicates = if response.is_ack() {
                 &mut cx.metrics.query_duplicate_acks
             } else {
                 &mut cx.metrics.query_duplicate_responses
@@ -136,28 +149,28 @@ impl Serf {
         }
         let from: Name = response.from.into();
         heard.insert(from.clone());
-        let payload = response.payload.unwrap_or_default();
-        if response.ack {
+        let payload = response.payload;
+        if response.is_ack() {
             cx.metrics.query_acks += 1;
         } else {
             cx.metrics.query_responses += 1;
         }
         match &mut open.asker {
             Asker::Application => {
-                let kind = if response.ack {
+                let kind = if response.is_ack() {
                     AnswerKind::Ack { from }
                 } else {
                     AnswerKind::Response { from, payload: Bytes::copy_from_slice(payload) }
                 };
                 cx.event(Event::Answer(Answer { query: id, kind }));
             }
-            Asker::Keys(vote) if !response.ack => {
+            Asker::Keys(vote) if !response.is_ack() => {
                 vote.count(&from, payload);
                 if vote.is_complete() {
                     self.on_query_over(cx, swim, id);
                 }
             }
-            Asker::Name(vote) if !response.ack => vote.count(swim.addr, payload),
+            Asker::Name(vote) if !response.is_ack() => vote.count(swim.addr, payload),
             Asker::Keys(_) | Asker::Name(_) => {}
         }
     }

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,7 +20,7 @@ use crate::swim::member::Status;
 use crate::swim::members::Name;
 use crate::time::Time;
 use crate::timers::Key;
-use crate::wire::serf;
+use crate::wire::serf_message::{self as serf, SerfType};
 
 /// Peers relay for others from this gossip protocol on.
 const RELAY_SINCE: u8 = 5;
@@ -31,6 +32,18 @@ pub(crate) struct ReturnAddress {
     to: SocketAddr,
     node: Name,
     relay_factor: u8,
+}
+
+impl ReturnAddress {
+    /// Bytes a response takes beside a payload of up to `payload_max` bytes.
+    pub(crate) fn response_overhead(&self, me: &str, payload_max: usize) -> usize {
+        let payload = alloc::vec![0; payload_max];
+        let (ltime, id) = (self.id.ltime, self.id.id);
+        let response = serf::QueryResponse { ltime, id, from: me, flags: 0, payload: &payload };
+        let mut encoded = alloc::vec::Vec::new();
+        response.encode(&mut encoded);
+        encoded.len() - payload_max
+    }
 }
 
 /// A query this node may still answer.
@@ -68,8 +81,8 @@ impl Serf {
         cx.metrics.queries += 1;
         self.snapshot_query(cx, query.ltime);
         // Passed on even by those it is not meant for: they may be on its way.
-        let pass_on = !query.flags.no_broadcast;
-        if !query.filters.iter().all(|filter| filter::passes(filter, &swim.me, &swim.tags)) {
+        let pass_on = query.flags & serf::Query::NO_BROADCAST == 0;
+        if !query.filters.iter().all(|condition| filter::passes(condition, &swim.me, &swim.tags)) {
             return pass_on;
         }
         let id = QueryId { ltime: query.ltime, id: query.id };
@@ -79,7 +92,7 @@ impl Serf {
             node: query.source_node.into(),
             relay_factor: query.relay_factor,
         };
-        if query.flags.ack {
+        if query.flags & serf::Query::ACK != 0 {
             // An ack is small; it always fits.
             let _ = self.send_response(cx, swim, &back, None);
         }
@@ -96,14 +109,14 @@ impl Serf {
             let from = if back.to == swim.addr { swim.addr } else { back.to };
             return cx.refuse(from, Refusal::Full("the table of queries to answer"));
         }
-        let deadline = cx.now + query.timeout;
+        let deadline = cx.now + Duration::from_nanos(u64::try_from(query.timeout).unwrap_or(0));
         let (id, source) = (back.id, back.node.clone());
         self.pending.insert(id, Pending { back, deadline, responded: false });
         cx.timers.set(Key::PendingQuery(id), deadline);
         cx.event(Event::Query(Box::new(Query {
             id,
             name: Arc::from(query.name),
-            payload: Bytes::copy_from_slice(query.payload.unwrap_or_default()),
+            payload: Bytes::copy_from_slice(query.payload),
             source,
             deadline,
         })));
@@ -122,8 +135,11 @@ impl Serf {
         id: QueryId,
         payload: &[u8],
     ) -> Result<Reply, CommandError> {
-        let pending =
-            self.pending.get(&id).filter(|pending| pending.deadline > cx.now).ok_or(CommandError::PastDeadline)?;
+        let pending = self
+            .pending
+            .get(&id)
+            .filter(|pending| pending.deadline > cx.now)
+            .ok_or(CommandError::PastDeadline)?;
         if pending.responded {
             return Err(CommandError::AlreadyResponded);
         }
@@ -148,8 +164,8 @@ impl Serf {
             ltime: back.id.ltime,
             id: back.id.id,
             from: &me,
-            ack: payload.is_none(),
-            payload: payload.filter(|payload| !payload.is_empty()),
+            flags: if payload.is_none() { serf::QueryResponse::ACK } else { 0 },
+            payload: payload.unwrap_or_default(),
         };
         let bytes = user_message(|out| response.encode(out));
         let limit = cx.config.queries.response_size_limit;
@@ -171,11 +187,9 @@ impl Serf {
         if count == 0 || swim.members.serf_len() < count + 1 {
             return;
         }
-        let header = serf::RelayHeader { addr: back.to.ip(), port: back.to.port(), node: &back.node };
-        let message = user_message(|out| {
-            header.encode(out);
-            out.extend_from_slice(&bytes[1..]);
-        });
+        let (addr, port) = (back.to.ip(), back.to.port());
+        let relay = serf::Relay { addr, port, dest_name: &back.node, inner: &bytes[1..] };
+        let message = user_message(|out| relay.encode(out));
         if message.len() - 1 > cx.config.queries.response_size_limit {
             return;
         }
@@ -191,15 +205,17 @@ impl Serf {
     }
 
     /// Somebody wants a message passed on.
-    pub(crate) fn on_relay(&mut self, cx: &mut Context, swim: &mut Swim, header: &serf::RelayHeader<'_>, inner: &[u8]) {
-        let to = SocketAddr::new(header.addr, header.port);
-        let message = user_message(|out| out.extend_from_slice(inner));
-        if to == swim.addr {
-            if let Some(Ok(response)) = serf::QueryResponse::decode_message(inner) {
-                self.hear_response(cx, swim, &response);
-            }
-        } else {
-            swim.packets.send_direct(cx, to, &message);
+    pub(crate) fn on_relay(&mut self, cx: &mut Context, swim: &mut Swim, relay: &serf::Relay<'_>) {
+        let to = SocketAddr::new(relay.addr, relay.port);
+        if to != swim.addr {
+            let message = user_message(|out| out.extend_from_slice(relay.inner));
+            return swim.packets.send_direct(cx, to, &message);
+        }
+        if let Some((&kind, body)) = relay.inner.split_first()
+            && kind == SerfType::QueryResponse as u8
+            && let Ok(response) = serf::QueryResponse::decode(body)
+        {
+            self.hear_response(cx, swim, &response);
         }
     }
 }

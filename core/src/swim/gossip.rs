@@ -108,7 +108,13 @@ impl Gossip {
     }
 
     /// Queues an update about a member, in place of an older one.
-    pub(crate) fn push_member(&mut self, cx: &mut Context, member: Arc<str>, bytes: Bytes, waiter: Option<Waiter>) {
+    pub(crate) fn push_member(
+        &mut self,
+        cx: &mut Context,
+        member: Arc<str>,
+        bytes: Bytes,
+        waiter: Option<Waiter>,
+    ) {
         if let Some(rank) = self.about.remove(&*member) {
             self.drop_message(cx, Class::Member, rank);
         }
@@ -117,7 +123,14 @@ impl Gossip {
     }
 
     /// Queues a message of the Serf layer; drops from the end of a queue that is full.
-    pub(crate) fn push(&mut self, cx: &mut Context, class: Class, bytes: Bytes, waiter: Option<Waiter>, depth_max: usize) {
+    pub(crate) fn push(
+        &mut self,
+        cx: &mut Context,
+        class: Class,
+        bytes: Bytes,
+        waiter: Option<Waiter>,
+        depth_max: usize,
+    ) {
         self.insert(cx, class, Broadcast { bytes, about: None, waiter });
         self.prune(cx, class, depth_max);
     }
@@ -269,7 +282,9 @@ impl Pace {
         if cx.now < self.phase {
             return self.phase;
         }
-        Time::from_nanos(self.phase.as_nanos().saturating_add((passed / interval + 1).saturating_mul(interval)))
+        Time::from_nanos(
+            self.phase.as_nanos().saturating_add((passed / interval + 1).saturating_mul(interval)),
+        )
     }
 }
 
@@ -280,7 +295,8 @@ mod tests {
     #[test]
     fn the_transmit_limit_grows_with_the_logarithm_of_the_cluster() {
         let config = crate::Config::lan("a", "127.0.0.1:1".parse().unwrap()).gossip;
-        for (members, limit) in [(1, 4), (9, 4), (10, 8), (12, 8), (99, 8), (100, 12), (999, 12), (1000, 16)] {
+        for (members, limit) in [(1, 4), (9, 4), (10, 8), (12, 8), (99, 8), (100, 12), (999, 12), (1000, 16)]
+        {
             assert_eq!(transmit_limit(&config, members), limit, "{members} members");
         }
         assert_eq!(decades(1), 0);

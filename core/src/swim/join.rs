@@ -24,19 +24,11 @@ const ADDRESSES_MAX: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct JoinId(u64);
 
-/// One address to try.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    /// The name the peer must have, if one was given.
-    pub(crate) node: Option<String>,
-    pub(crate) addr: SocketAddr,
-}
-
 /// What is still to be tried.
 #[derive(Clone, Debug)]
 enum Todo {
-    Dial(Target),
-    Resolve { node: Option<String>, host: String, port: u16 },
+    Dial(SocketAddr),
+    Resolve { host: String, port: u16 },
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +60,7 @@ pub(crate) struct Ended {
 pub(crate) struct Joins {
     joins: BTreeMap<JoinId, Join>,
     next: u64,
-    resolving: BTreeMap<ResolveId, (JoinId, Option<String>, String)>,
+    resolving: BTreeMap<ResolveId, (JoinId, String)>,
     next_resolve: u64,
 }
 
@@ -83,7 +75,12 @@ pub(crate) struct Wish {
 
 impl Swim {
     /// Begins a join through `addresses`.
-    pub(crate) fn join(&mut self, cx: &mut Context, wish: Wish, addresses: &[String]) -> Result<(), CommandError> {
+    pub(crate) fn join(
+        &mut self,
+        cx: &mut Context,
+        wish: Wish,
+        addresses: &[String],
+    ) -> Result<(), CommandError> {
         if self.joins.joins.len() >= JOINS_MAX {
             return Err(CommandError::TooManyJoins);
         }
@@ -129,13 +126,13 @@ impl Swim {
             let Some(todo) = join.todo.pop_front() else { break };
             join.running += 1;
             match todo {
-                Todo::Dial(target) => {
-                    if let Err(reason) = self.dial(cx, target.addr, Purpose::Join { id, target: target.clone() }) {
-                        self.join_failed(cx, id, target.addr.to_string(), reason.into());
+                Todo::Dial(addr) => {
+                    if let Err(reason) = self.dial(cx, addr, Purpose::Join { id }) {
+                        self.join_failed(cx, id, addr.to_string(), reason.into());
                         return;
                     }
                 }
-                Todo::Resolve { node, host, port } => self.resolve(cx, id, node, host, port),
+                Todo::Resolve { host, port } => self.resolve(cx, id, host, port),
             }
         }
         if self.joins.joins.get(&id).is_some_and(|join| join.running == 0)
@@ -146,24 +143,28 @@ impl Swim {
         }
     }
 
-    fn resolve(&mut self, cx: &mut Context, join: JoinId, node: Option<String>, host: String, port: u16) {
+    fn resolve(&mut self, cx: &mut Context, join: JoinId, host: String, port: u16) {
         let id = ResolveId(self.joins.next_resolve);
         self.joins.next_resolve += 1;
-        self.joins.resolving.insert(id, (join, node, host.clone()));
+        self.joins.resolving.insert(id, (join, host.clone()));
         cx.timers.set(Key::Resolve(id), cx.now + cx.config.stream.timeout);
         cx.outputs.push_back(Output::Resolve { id, host, port });
     }
 
     /// A host name was looked up, or could not be.
-    pub(crate) fn on_resolved(&mut self, cx: &mut Context, id: ResolveId, result: Result<Vec<SocketAddr>, String>) {
+    pub(crate) fn on_resolved(
+        &mut self,
+        cx: &mut Context,
+        id: ResolveId,
+        result: Result<Vec<SocketAddr>, String>,
+    ) {
         cx.timers.cancel(&Key::Resolve(id));
-        let Some((join_id, node, host)) = self.joins.resolving.remove(&id) else { return };
+        let Some((join_id, host)) = self.joins.resolving.remove(&id) else { return };
         let Some(join) = self.joins.joins.get_mut(&join_id) else { return };
         join.running -= 1;
         match result {
             Ok(addrs) => {
-                let targets = addrs.into_iter().take(ADDRESSES_MAX);
-                join.todo.extend(targets.map(|addr| Todo::Dial(Target { node: node.clone(), addr })));
+                join.todo.extend(addrs.into_iter().take(ADDRESSES_MAX).map(Todo::Dial));
             }
             Err(reason) => {
                 let reason = format!("Failed to resolve {host}: {reason}");
@@ -191,25 +192,23 @@ impl Swim {
     pub(crate) fn join_failed(&mut self, cx: &mut Context, id: JoinId, address: String, reason: String) {
         if let Some(join) = self.joins.joins.get_mut(&id) {
             join.running -= 1;
+            let reason = format!("Failed to join {address}: {reason}");
             join.failures.push(JoinFailure { address, reason });
         }
         self.join_on(cx, id);
     }
 }
 
-/// Reads `[node-name/]host[:port]`; IPv6 addresses with a port stand in brackets.
+/// Reads `[node-name/]host[:port]`; IPv6 addresses with a port stand in brackets. The name is a
+/// remark: whoever answers at the address is joined, as in the original.
 fn parse(address: &str, default_port: u16) -> Result<Todo, String> {
-    let (node, host_port) = match address.split_once('/') {
-        Some((node, rest)) => (Some(node.to_string()).filter(|node| !node.is_empty()), rest),
-        None => (None, address),
-    };
-    let dial = |addr| Ok(Todo::Dial(Target { node: node.clone(), addr }));
+    let host_port = address.split_once('/').map_or(address, |(_, rest)| rest);
     if let Ok(addr) = host_port.parse::<SocketAddr>() {
-        return dial(addr);
+        return Ok(Todo::Dial(addr));
     }
     let bare = host_port.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host_port);
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return dial(SocketAddr::new(ip, default_port));
+        return Ok(Todo::Dial(SocketAddr::new(ip, default_port)));
     }
     let (host, port) = match host_port.rsplit_once(':') {
         Some((host, port)) => {
@@ -218,7 +217,9 @@ fn parse(address: &str, default_port: u16) -> Result<Todo, String> {
         None => (host_port, default_port),
     };
     if host.is_empty() || host.len() > 253 || host.contains([':', '[', ']', ' ']) {
-        return Err(format!("address {address}: '{host}' is no host name; give host, host:port or [v6]:port"));
+        return Err(format!(
+            "address {address}: '{host}' is no host name; give host, host:port or [v6]:port"
+        ));
     }
-    Ok(Todo::Resolve { node, host: host.to_string(), port })
+    Ok(Todo::Resolve { host: host.to_string(), port })
 }

@@ -10,7 +10,7 @@ use crate::rng::Rng;
 use crate::swim::member::{Member, State, Status};
 use crate::time::Time;
 use crate::trie::{Pool, Trie};
-use crate::view::name_hash;
+use crate::view::View;
 
 /// A member's name, shared by everything that speaks of it.
 pub(crate) type Name = Arc<str>;
@@ -27,8 +27,7 @@ pub(crate) struct Gone {
 /// All members this node knows.
 #[derive(Debug)]
 pub(crate) struct Members {
-    trie: Trie<Member>,
-    hash_seed: u64,
+    view: View,
     /// Members SWIM knows: every state but forgotten.
     known: usize,
     /// Members by status.
@@ -41,10 +40,9 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    pub(crate) fn new(hash_seed: u64) -> Self {
+    pub(crate) fn new(hash_seed: u64, me: Name) -> Self {
         Members {
-            trie: Trie::new(),
-            hash_seed,
+            view: View::new(hash_seed, me),
             known: 0,
             statuses: [0; 5],
             gone: BTreeMap::new(),
@@ -53,17 +51,22 @@ impl Members {
         }
     }
 
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Everything in the table.
     pub(crate) fn trie(&self) -> &Trie<Member> {
-        &self.trie
+        self.view.all()
     }
 
     pub(crate) fn hash(&self, name: &str) -> u64 {
-        name_hash(self.hash_seed, name)
+        self.view.hash_of(name)
     }
 
     /// A member of any state and status.
     pub(crate) fn get(&self, name: &str) -> Option<&Member> {
-        self.trie.get(self.hash(name), name)
+        self.view.find(name)
     }
 
     /// A member SWIM knows.
@@ -83,27 +86,26 @@ impl Members {
 
     /// How many members the Serf layer knows.
     pub(crate) fn serf_len(&self) -> usize {
-        self.trie.len() - self.with_status(Status::None)
+        self.view.len()
     }
 
     /// Records in the table, of whatever state and status.
     pub(crate) fn len(&self) -> usize {
-        self.trie.len()
+        self.trie().len()
     }
 
     /// Puts a member in, or in place of what was known of it. The only writer of the table.
     pub(crate) fn put(&mut self, member: Member) {
         self.known += usize::from(member.state != State::Forgotten);
         self.statuses[member.status as usize] += 1;
-        if let Some(old) = self.trie.upsert(member, self.pool.as_mut()) {
+        if let Some(old) = self.view.upsert(member, self.pool.as_mut()) {
             self.uncount(&old);
         }
     }
 
     /// Takes a member out.
     pub(crate) fn remove(&mut self, name: &str) {
-        let hash = self.hash(name);
-        if let Some(old) = self.trie.remove(hash, name, self.pool.as_mut()) {
+        if let Some(old) = self.view.remove(name, self.pool.as_mut()) {
             self.uncount(&old);
         }
         self.came_back(name);
@@ -162,10 +164,10 @@ impl Members {
         with_dead: bool,
         mut accept: impl FnMut(&Member) -> bool,
     ) -> SmallVec<[Member; 4]> {
-        let live = self.trie.live();
+        let live = self.trie().live();
         let total = live + if with_dead { self.told.len() } else { 0 };
         let nth = |rank: usize| {
-            if rank < live { self.trie.nth_live(rank) } else { self.known(&self.told[rank - live]) }
+            if rank < live { self.trie().nth_live(rank) } else { self.known(&self.told[rank - live]) }
         };
         let mut chosen: SmallVec<[Member; 4]> = SmallVec::new();
         // Few members: all of them in random order, so that none is missed by chance.
@@ -182,7 +184,9 @@ impl Members {
             }
             let rank = if few { ranks[draw] } else { rng.index(total) };
             let Some(member) = nth(rank) else { continue };
-            if accept(member) && !chosen.iter().any(|known| known.hash == member.hash && known.name() == member.name()) {
+            if accept(member)
+                && !chosen.iter().any(|known| known.hash == member.hash && known.name() == member.name())
+            {
                 chosen.push(member.clone());
             }
         }
@@ -227,8 +231,8 @@ impl Walk {
 
     fn begin(&mut self, members: &Members, rng: &mut Rng) -> Option<Member> {
         let mask = rng.u64();
-        let rank = rng.index(members.trie.live());
-        let first = members.trie.walk_first(mask, rank)?.clone();
+        let rank = rng.index(members.trie().live());
+        let first = members.trie().walk_first(mask, rank)?.clone();
         let start = (first.hash ^ mask, first.identity.name.clone());
         let at = (first.hash, first.identity.name.clone());
         self.pass = Some(Pass { mask, start, at, wrapped: false });
@@ -237,10 +241,10 @@ impl Walk {
 
     fn step(&mut self, members: &Members) -> Option<Member> {
         let pass = self.pass.as_mut()?;
-        let mut next = members.trie.walk_next_live(pass.mask, pass.at.0, &pass.at.1);
+        let mut next = members.trie().walk_next_live(pass.mask, pass.at.0, &pass.at.1);
         if next.is_none() && !pass.wrapped {
             pass.wrapped = true;
-            next = members.trie.walk_first(pass.mask, 0);
+            next = members.trie().walk_first(pass.mask, 0);
         }
         let over = |member: &&Member| {
             pass.wrapped && (member.hash ^ pass.mask, member.name()) >= (pass.start.0, &*pass.start.1)

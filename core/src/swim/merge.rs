@@ -18,7 +18,7 @@ use crate::swim::suspicion::Suspicion;
 use crate::swim::{Notice, Swim};
 use crate::timers::Key;
 use crate::trace::Decision;
-use crate::wire::message::{Accusation, Alive};
+use crate::wire::message::{Alive, Dead, Suspect};
 
 /// A claim that a member lives, with every default filled in.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,14 @@ pub(crate) struct AliveClaim<'a> {
     pub(crate) versions: Versions,
 }
 
+/// A claim that a member is suspect, dead or (by itself) gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accusation<'a> {
+    pub(crate) node: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) incarnation: Incarnation,
+}
+
 impl AliveClaim<'_> {
     fn says(&self, identity: &Identity) -> bool {
         identity.addr == self.addr && *identity.meta == *self.meta && identity.versions == self.versions
@@ -39,22 +47,19 @@ impl AliveClaim<'_> {
     fn identity(&self, known: Option<&Member>) -> Arc<Identity> {
         match known {
             Some(member) if self.says(&member.identity) => member.identity.clone(),
-            Some(member) => Arc::new(Identity {
-                name: member.identity.name.clone(),
-                addr: self.addr,
-                meta: if *member.identity.meta == *self.meta {
-                    member.identity.meta.clone()
+            Some(member) => {
+                let held = &member.identity;
+                let meta = if *held.meta == *self.meta {
+                    held.meta.clone()
                 } else {
                     Bytes::copy_from_slice(self.meta)
-                },
-                versions: self.versions,
-            }),
-            None => Arc::new(Identity {
-                name: self.name.into(),
-                addr: self.addr,
-                meta: Bytes::copy_from_slice(self.meta),
-                versions: self.versions,
-            }),
+                };
+                Arc::new(Identity::new(held.name.clone(), self.addr, meta, self.versions))
+            }
+            None => {
+                let meta = Bytes::copy_from_slice(self.meta);
+                Arc::new(Identity::new(self.name.into(), self.addr, meta, self.versions))
+            }
         }
     }
 }
@@ -201,7 +206,12 @@ impl Swim {
     }
 
     /// Somebody says that a member is dead or, if it says so itself, has left.
-    pub(crate) fn apply_dead(&mut self, cx: &mut Context, accusation: &Accusation<'_>, waiter: Option<Waiter>) {
+    pub(crate) fn apply_dead(
+        &mut self,
+        cx: &mut Context,
+        accusation: &Accusation<'_>,
+        waiter: Option<Waiter>,
+    ) {
         cx.metrics.dead_in += 1;
         let Some(member) = self.members.known(accusation.node).cloned() else { return };
         if accusation.incarnation < member.incarnation {
@@ -282,8 +292,7 @@ impl Swim {
 
     /// Writes a member whose state or incarnation changed.
     fn change(&mut self, cx: &mut Context, member: Member, before: Option<State>, from: &Name) {
-        let (name, after, incarnation) =
-            (member.identity.name.clone(), member.state, member.incarnation);
+        let (name, after, incarnation) = (member.identity.name.clone(), member.state, member.incarnation);
         self.members.put(member);
         if before != Some(after) {
             let from = from.clone();
@@ -292,8 +301,14 @@ impl Swim {
     }
 
     fn trace_suspicion(&self, cx: &mut Context, name: &Name, from: &str, confirmations: u32) {
-        let remaining = self.suspicions.get(name).map_or_else(Default::default, |s| s.deadline().since(cx.now));
-        cx.trace(|| Decision::Suspicion { member: name.clone(), from: from.into(), confirmations, remaining });
+        let remaining =
+            self.suspicions.get(name).map_or_else(Default::default, |s| s.deadline().since(cx.now));
+        cx.trace(|| Decision::Suspicion {
+            member: name.clone(),
+            from: from.into(),
+            confirmations,
+            remaining,
+        });
     }
 
     /// A name as the table shares it, or a new one.
@@ -325,9 +340,10 @@ impl Swim {
         accusation: &Accusation<'_>,
         waiter: Option<Waiter>,
     ) {
+        let Accusation { node, from, incarnation } = *accusation;
         let bytes = self.packets.encode(|out| match what {
-            Accuse::Suspect => accusation.encode_suspect(out),
-            Accuse::Dead => accusation.encode_dead(out),
+            Accuse::Suspect => Suspect { node, from, incarnation }.encode(out),
+            Accuse::Dead => Dead { node, from, incarnation }.encode(out),
         });
         self.gossip.push_member(cx, name, bytes, waiter);
     }

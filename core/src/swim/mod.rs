@@ -32,13 +32,13 @@ use crate::swim::gossip::{Batch, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, trans
 use crate::swim::join::Joins;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::{Members, Name, Walk};
+use crate::swim::merge::Accusation;
 use crate::swim::packets::Packets;
 use crate::swim::probe::{CRC_SINCE, Probing};
 use crate::swim::streams::Streams;
 use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
 use crate::timers::Tick;
-use crate::wire::message::Accusation;
 
 /// What SWIM noticed, for the Serf layer to make sense of.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Swim {
             me: me.clone(),
             addr: config.advertise,
             tags: config.tags.clone(),
-            members: Members::new(hash_seed),
+            members: Members::new(hash_seed, me.clone()),
             gossip: Gossip::new(cx),
             packets: Packets::new(&config)?,
             awareness: Awareness::default(),
@@ -129,12 +129,7 @@ impl Swim {
     fn own_identity(&self, protocol: u8) -> Arc<Identity> {
         let mut meta = Vec::new();
         self.tags.encode(protocol, &mut meta);
-        Arc::new(Identity {
-            name: self.me.clone(),
-            addr: self.addr,
-            meta: meta.into(),
-            versions: Versions::ours(protocol),
-        })
+        Arc::new(Identity::new(self.me.clone(), self.addr, meta.into(), Versions::ours(protocol)))
     }
 
     /// Describes this node anew, to everyone.
@@ -165,7 +160,7 @@ impl Swim {
             if self.gossip.is_empty() {
                 break;
             }
-            let budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead(cx);
+            let budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
             let mut batch = Batch::new();
             self.fill(cx, budget, &mut batch);
             if batch.is_empty() {
@@ -191,7 +186,7 @@ impl Swim {
         let len = self.packets.begin(encode);
         let mut batch = Batch::new();
         if cx.config.gossip.piggyback && !self.gossip.is_empty() {
-            let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead(cx);
+            let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead();
             if let Some(budget) = cx.config.packet.size.checked_sub(taken) {
                 self.fill(cx, budget, &mut batch);
             }

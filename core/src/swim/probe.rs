@@ -13,10 +13,11 @@ use crate::input::StreamId;
 use crate::swim::Swim;
 use crate::swim::member::{Identity, Incarnation, Member, State};
 use crate::swim::members::Name;
+use crate::swim::merge::Accusation;
 use crate::time::Time;
 use crate::timers::{Key, Tick};
 use crate::trace::{Decision, ProbeResult};
-use crate::wire::message::{Accusation, Ack, IndirectPing, Nack, Origin, Ping};
+use crate::wire::message::{Ack, IndirectPing, Nack, Ping, Source, Suspect};
 
 /// Pings sent for others and not yet answered, at most; a flood of requests beyond is refused.
 const FORWARDS_MAX: usize = 1024;
@@ -121,23 +122,16 @@ impl Swim {
         });
         cx.trace(|| Decision::ProbeStarted { target: target.identity.name.clone(), seq });
         let (me, addr) = (self.me.clone(), target.identity.addr);
-        let ping = Ping { node: &target.identity.name, seq, source: Some(self.origin(&me)) };
+        let ping = Ping { node: &target.identity.name, seq, source: Source::new(self.addr, &me) };
         if target.state == State::Suspect && cx.config.suspicion.buddy {
-            let accusation = Accusation { node: &target.identity.name, from: &me, incarnation: target.incarnation };
+            let suspect = Suspect { node: &target.identity.name, from: &me, incarnation: target.incarnation };
             let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-            let parts = [
-                self.packets.encode(|out| ping.encode(out)),
-                self.packets.encode(|out| accusation.encode_suspect(out)),
-            ];
+            let parts =
+                [self.packets.encode(|out| ping.encode(out)), self.packets.encode(|out| suspect.encode(out))];
             self.packets.send_parts(cx, addr, &parts, crc);
         } else {
             self.send(cx, addr, |out| ping.encode(out));
         }
-    }
-
-    /// Where answers to this node's pings go.
-    fn origin<'a>(&self, me: &'a str) -> Origin<'a> {
-        Origin { addr: self.addr.ip(), port: self.addr.port(), node: me }
     }
 
     /// The ack is late: ask helpers and, at the same time, try a stream.
@@ -158,7 +152,7 @@ impl Swim {
                 port: target.addr.port(),
                 seq: probe.seq,
                 nack,
-                source: Some(self.origin(&me)),
+                source: Source::new(self.addr, &me),
             };
             self.send(cx, helper.identity.addr, |out| request.encode(out));
         }
@@ -208,19 +202,24 @@ impl Swim {
         if !ping.node.is_empty() && *ping.node != *self.me {
             return cx.refuse(from, Refusal::WrongNode(ping.node.into()));
         }
-        let to = ping.source.as_ref().map_or(from, |source| SocketAddr::new(source.addr, source.port));
+        let to = ping.source.socket().unwrap_or(from);
         let payload = core::mem::take(&mut self.ack_payload);
-        let ack = Ack { seq: ping.seq, payload: Some(&*payload).filter(|payload| !payload.is_empty()) };
+        let ack = Ack { seq: ping.seq, payload: &payload };
         self.send(cx, to, |out| ack.encode(out));
         self.ack_payload = payload;
     }
 
     /// Somebody cannot reach a member: try for them.
-    pub(crate) fn on_indirect_ping(&mut self, cx: &mut Context, from: SocketAddr, request: &IndirectPing<'_>) {
+    pub(crate) fn on_indirect_ping(
+        &mut self,
+        cx: &mut Context,
+        from: SocketAddr,
+        request: &IndirectPing<'_>,
+    ) {
         if self.probing.forwards.len() >= FORWARDS_MAX {
             return cx.refuse(from, Refusal::Full("the table of indirect pings"));
         }
-        let to = request.source.as_ref().map_or(from, |source| SocketAddr::new(source.addr, source.port));
+        let to = request.source.socket().unwrap_or(from);
         let port = if request.port == 0 { self.addr.port() } else { request.port };
         let seq = self.probing.seq();
         let until = cx.now + cx.config.probe.timeout;
@@ -228,7 +227,7 @@ impl Swim {
         let patience = cx.config.probe.timeout.saturating_mul(cx.config.probe.nack_percent) / 100;
         cx.timers.set(Key::Forward(seq), cx.now + patience);
         let me = self.me.clone();
-        let ping = Ping { node: request.node, seq, source: Some(self.origin(&me)) };
+        let ping = Ping { node: request.node, seq, source: Source::new(self.addr, &me) };
         self.send(cx, SocketAddr::new(request.target, port), |out| ping.encode(out));
     }
 
@@ -259,7 +258,7 @@ impl Swim {
         }
         let forward = self.probing.forwards.remove(&seq)?;
         cx.timers.cancel(&Key::Forward(seq));
-        let ack = Ack { seq: forward.seq, payload: None };
+        let ack = Ack { seq: forward.seq, payload: &[] };
         self.send(cx, forward.to, |out| ack.encode(out));
         None
     }

@@ -1,0 +1,236 @@
+//! Streams: what arrives on them, what is said, and the full-state exchange that needs both layers
+//! (gossip-wire, section 6).
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::error::{Malformed, Misuse, Refusal};
+use crate::input::{StreamEvent, StreamId};
+use crate::node::Node;
+use crate::output::StreamAction;
+use crate::swim::streams::Purpose;
+use crate::trace::Cause;
+use crate::wire::frame::{self, Frame, PushPull, Side, StreamMessage, StreamRefusal};
+use crate::wire::message::{Ack, ErrorMessage, Ping, Source};
+use crate::wire::serf_message::{self, SerfType};
+
+impl Node {
+    pub(crate) fn on_stream(&mut self, id: StreamId, event: StreamEvent<'_>) -> Result<(), Misuse> {
+        if let StreamEvent::Accepted { from } = event {
+            if !id.is_accepted() {
+                return Err(Misuse::StreamNotAccepted);
+            }
+            if self.swim.streams.contains(id) {
+                return Err(Misuse::StreamExists);
+            }
+            self.cx.cause = Cause::Stream(from);
+            self.swim.accept(&mut self.cx, id, from);
+            return Ok(());
+        }
+        let Some(stream) = self.swim.streams.get_mut(id) else { return Ok(()) };
+        self.cx.cause = Cause::Stream(stream.peer);
+        match event {
+            StreamEvent::Connected => self.on_connected(id),
+            StreamEvent::Data(data) => self.on_stream_data(id, data),
+            StreamEvent::Failed(reason) => self.swim.stream_failed(&mut self.cx, id, reason),
+            StreamEvent::Closed => self.on_stream_closed(id),
+            StreamEvent::Accepted { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// A stream this node asked for stands: say what it is for.
+    fn on_connected(&mut self, id: StreamId) {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let mut message = Vec::new();
+        match &stream.purpose {
+            Purpose::Accepted => return,
+            Purpose::Ping { seq, node } => {
+                let me = self.swim.me.clone();
+                let source = Source::new(self.swim.addr, &me);
+                Ping { seq: *seq, node, source }.encode(&mut message);
+            }
+            Purpose::Sync => message = self.own_state(false),
+            Purpose::Join { .. } | Purpose::Reconnect => message = self.own_state(true),
+        }
+        self.say(id, &message, Side::Dialled);
+    }
+
+    /// This node's full state, as a push/pull carries it.
+    fn own_state(&self, join: bool) -> Vec<u8> {
+        let mut user_state = Vec::new();
+        self.serf.encode_state(&self.swim, &mut user_state);
+        let mut message = Vec::new();
+        frame::encode_push_pull(join, self.swim.state_nodes(), &user_state, &mut message);
+        message
+    }
+
+    fn say(&mut self, id: StreamId, message: &[u8], side: Side) {
+        let bytes = self.swim.packets.close_frame(&mut self.cx, message, side);
+        self.cx.stream(id, StreamAction::Send(bytes));
+    }
+
+    fn on_stream_data(&mut self, id: StreamId, data: &[u8]) {
+        self.cx.metrics.stream_bytes_in += data.len() as u64;
+        let config = self.cx.config.clone();
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let before = stream.decoder.buffered();
+        let result = stream.decoder.feed(data, &config, self.swim.packets.keyring());
+        let after = stream.decoder.buffered();
+        self.swim.streams.account(before, after);
+        match result {
+            Ok(Some(frame)) => self.on_frame(id, &frame),
+            Ok(None) if self.swim.streams.buffered() > config.stream.buffered_max => {
+                let refusal = Refusal::Full("the memory for streams");
+                self.refuse_stream(id, StreamRefusal { refusal, reply: false });
+            }
+            Ok(None) => {}
+            Err(refusal) => self.refuse_stream(id, refusal),
+        }
+    }
+
+    fn on_stream_closed(&mut self, id: StreamId) {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let accepted = matches!(stream.purpose, Purpose::Accepted);
+        match stream.decoder.finish() {
+            Some(refusal) => self.refuse_stream(id, refusal),
+            None if accepted => self.swim.drop_stream(&mut self.cx, id),
+            None => self.swim.stream_failed(&mut self.cx, id, "the peer closed the stream without an answer"),
+        }
+    }
+
+    /// What arrived on a stream cannot be taken.
+    fn refuse_stream(&mut self, id: StreamId, StreamRefusal { refusal, reply }: StreamRefusal) {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let (peer, accepted) = (stream.peer, matches!(stream.purpose, Purpose::Accepted));
+        let text = refusal.to_string();
+        self.cx.refuse(peer, refusal);
+        if accepted && reply {
+            let mut message = Vec::new();
+            ErrorMessage { error: &text }.encode(&mut message);
+            self.say(id, &message, Side::Accepted);
+        }
+        self.swim.stream_failed(&mut self.cx, id, &text);
+    }
+
+    /// A whole message has arrived on a stream.
+    fn on_frame(&mut self, id: StreamId, frame: &Frame) {
+        let message = match frame.message() {
+            Ok(message) => message,
+            Err(refusal) => return self.refuse_stream(id, StreamRefusal { refusal, reply: false }),
+        };
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let peer = stream.peer;
+        match (stream.purpose.clone(), message) {
+            (Purpose::Accepted, StreamMessage::PushPull(state)) => self.answer_push_pull(id, &state),
+            (Purpose::Accepted, StreamMessage::Ping(ping)) => self.answer_ping(id, &ping),
+            (Purpose::Accepted, StreamMessage::User(body)) => {
+                let mut whole = Vec::with_capacity(body.len() + 1);
+                whole.push(crate::wire::message::MessageType::User as u8);
+                whole.extend_from_slice(body);
+                if !body.is_empty() {
+                    self.on_user_message(peer, body, &whole);
+                }
+                self.swim.drop_stream(&mut self.cx, id);
+            }
+            (Purpose::Ping { seq, .. }, StreamMessage::Ack(ack)) => {
+                if ack.seq == seq {
+                    self.swim.on_stream_ack(seq);
+                }
+                self.swim.drop_stream(&mut self.cx, id);
+            }
+            (Purpose::Sync | Purpose::Join { .. } | Purpose::Reconnect, StreamMessage::PushPull(state)) => {
+                self.on_answered(id, &state);
+            }
+            (_, StreamMessage::Error(error)) => {
+                let refusal = Refusal::Remote(error.error.into());
+                self.refuse_stream(id, StreamRefusal { refusal, reply: false });
+            }
+            _ => {
+                let refusal = Refusal::Other("a message that does not belong on this stream");
+                self.refuse_stream(id, StreamRefusal { refusal, reply: false });
+            }
+        }
+    }
+
+    fn answer_ping(&mut self, id: StreamId, ping: &Ping<'_>) {
+        if !ping.node.is_empty() && *ping.node != *self.swim.me {
+            let refusal = Refusal::WrongNode(ping.node.into());
+            return self.refuse_stream(id, StreamRefusal { refusal, reply: false });
+        }
+        let mut message = Vec::new();
+        Ack { seq: ping.seq, payload: &[] }.encode(&mut message);
+        self.say(id, &message, Side::Accepted);
+        self.swim.drop_stream(&mut self.cx, id);
+    }
+
+    /// A peer sent its state: it gets ours as it is now, then its own is merged.
+    fn answer_push_pull(&mut self, id: StreamId, state: &PushPull<'_>) {
+        let message = self.own_state(false);
+        self.say(id, &message, Side::Accepted);
+        match self.merge(id, state, false) {
+            Ok(()) => self.swim.drop_stream(&mut self.cx, id),
+            Err(refusal) => self.refuse_stream(id, StreamRefusal { refusal, reply: false }),
+        }
+    }
+
+    /// A peer answered with its state.
+    fn on_answered(&mut self, id: StreamId, state: &PushPull<'_>) {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let ignore_old = match &stream.purpose {
+            Purpose::Join { id } => {
+                let id = *id;
+                !self.swim.join_replays(id)
+            }
+            _ => false,
+        };
+        match self.merge(id, state, ignore_old) {
+            Ok(()) => self.swim.stream_done(&mut self.cx, id),
+            Err(refusal) => {
+                let peer = self.swim.streams.get_mut(id).map(|stream| stream.peer);
+                let reason = format!("{refusal}");
+                if let Some(peer) = peer {
+                    self.cx.refuse(peer, refusal);
+                }
+                self.swim.stream_failed(&mut self.cx, id, &reason);
+            }
+        }
+    }
+
+    /// Merges a peer's state: the members, then what its Serf layer says.
+    fn merge(&mut self, id: StreamId, state: &PushPull<'_>, ignore_old: bool) -> Result<(), Refusal> {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return Ok(()) };
+        let peer = stream.peer;
+        let mut odd = 0usize;
+        for node in state.nodes.clone() {
+            odd += usize::from(node.is_err());
+        }
+        for _ in 0..odd.min(8) {
+            self.cx.refuse(peer, Refusal::Other("a member record that cannot be decoded"));
+        }
+        let nodes = || state.nodes.clone().filter_map(Result::ok);
+        self.swim.verify_versions(nodes())?;
+        self.cx.metrics.push_pulls += 1;
+        self.swim.merge_nodes(&mut self.cx, peer, nodes());
+        self.settle();
+        if state.user_state.is_empty() {
+            return Ok(());
+        }
+        match decode_state(state.user_state) {
+            Ok(state) => self.serf.merge_state(&mut self.cx, &mut self.swim, &state, ignore_old),
+            Err(refusal) => self.cx.refuse(peer, refusal),
+        }
+        self.settle();
+        Ok(())
+    }
+}
+
+fn decode_state(bytes: &[u8]) -> Result<serf_message::PushPull<'_>, Refusal> {
+    match bytes.split_first() {
+        Some((&kind, body)) if kind == SerfType::PushPull as u8 => serf_message::PushPull::decode(body)
+            .map_err(|error| Refusal::Malformed { what: SerfType::PushPull.as_str(), error }),
+        Some((&kind, _)) => Err(Refusal::UnknownSerfType(kind)),
+        None => Err(Refusal::Malformed { what: SerfType::PushPull.as_str(), error: Malformed::Empty }),
+    }
+}
