@@ -14,14 +14,13 @@ use crate::error::Refusal;
 use crate::event::Event;
 use crate::input::PersistId;
 use crate::output::{Output, Persist};
-use crate::serf::keys::{self, KeyError, KeyListing, KeyTally};
+use crate::serf::keys::{self, KeyListing, KeyTally, NoKeyring};
 use crate::serf::query::{Asker, PING_QUERY};
 use crate::serf::respond::{KeyAnswer, ReturnAddress};
 use crate::serf::{Serf, reply};
 use crate::swim::Swim;
 use crate::swim::member::{Member, Status};
 use crate::timers::Key;
-use crate::wire::KeyError as RingError;
 use crate::wire::serf_message::{self as serf, Pairs, SerfType};
 
 const CONFLICT_QUERY: &str = "_serf_conflict";
@@ -180,7 +179,7 @@ impl Serf {
         let mut answer = Vec::new();
         if keyring.is_empty() {
             let none = core::iter::empty();
-            serf::KeyResponse::encode(false, &KeyError::Empty.to_string(), none, "", &mut answer);
+            serf::KeyResponse::encode(false, &NoKeyring::List.to_string(), none, "", &mut answer);
         } else {
             let limit = cx.config.queries.response_size_limit;
             let overhead = back.response_overhead(&swim.me, limit);
@@ -206,10 +205,10 @@ impl Serf {
     ) {
         let keyring = swim.packets.keyring_mut();
         let result = match name {
-            _ if keyring.is_empty() => Err(KeyError::NoRing.to_string()),
-            INSTALL_QUERY => keyring.add(key).map_err(key_failure),
-            USE_QUERY => keyring.use_key(key).map_err(key_failure),
-            _ => keyring.remove(key).map_err(key_failure),
+            _ if keyring.is_empty() => Err(NoKeyring::Modify.to_string()),
+            INSTALL_QUERY => keyring.add(key).map_err(|error| error.to_string()),
+            USE_QUERY => keyring.use_key(key).map_err(|error| error.to_string()),
+            _ => keyring.remove(key).map_err(|error| error.to_string()),
         };
         if result.is_ok() && cx.config.security.persist_keyring {
             let id = PersistId(self.next_persist);
@@ -254,16 +253,6 @@ impl Serf {
 /// The body of a message that must have this type.
 fn body(message: &[u8], kind: SerfType) -> Option<&[u8]> {
     message.split_first().filter(|(first, _)| **first == kind as u8).map(|(_, body)| body)
-}
-
-/// A keyring's refusal in the words clients know.
-fn key_failure(error: RingError) -> String {
-    match error {
-        RingError::Size => KeyError::Size,
-        RingError::Unknown => KeyError::NotInRing,
-        RingError::Primary => KeyError::Primary,
-    }
-    .to_string()
 }
 
 fn encode_listing(listing: &KeyListing, out: &mut Vec<u8>) {

@@ -168,7 +168,7 @@ impl<'a> Message<'a> {
     }
 }
 
-pub(super) fn malformed(what: &'static str, error: Malformed) -> Refusal {
+pub(crate) fn malformed(what: &'static str, error: Malformed) -> Refusal {
     Refusal::Malformed { what, error }
 }
 

@@ -101,7 +101,7 @@ impl ExactSizeIterator for Texts<'_> {}
 pub struct Pairs<'a>(Walk<'a>);
 
 impl<'a> Pairs<'a> {
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Pairs(Walk::map(&[]))
     }
 
