@@ -5,7 +5,10 @@ mod common;
 
 mod events;
 mod fail;
+mod intents;
 mod join;
 mod leave;
+mod partition;
 mod queries;
 mod refute;
+mod security;
