@@ -5,10 +5,13 @@ mod common;
 
 mod events;
 mod fail;
+mod gossip;
 mod intents;
 mod join;
+mod law;
 mod leave;
 mod partition;
 mod queries;
 mod refute;
+mod scale;
 mod security;

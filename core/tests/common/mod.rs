@@ -17,13 +17,14 @@ mod asserts;
 mod cluster;
 mod host;
 mod net;
+pub mod storm;
 mod story;
 pub mod wire;
 
 use std::time::Duration;
 
 pub use cluster::Cluster;
-pub use host::StreamHappening;
+pub use host::{Happening, StreamHappening, digest_output};
 
 /// Whole seconds.
 pub const fn secs(n: u64) -> Duration {
