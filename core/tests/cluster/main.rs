@@ -6,6 +6,8 @@ mod common;
 mod events;
 mod fail;
 mod gossip;
+mod harness;
+mod hostile;
 mod intents;
 mod join;
 mod law;

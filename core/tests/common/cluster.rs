@@ -1,7 +1,7 @@
 //! The event loop: one queue ordered by time and arrival, one place where inputs go in.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ pub struct Cluster {
     pub digest: Fnv,
     /// Member events of any kind, counted even when they are not kept.
     pub member_events: u64,
+    /// What hosts sent on streams whose other end a test plays by hand, and whether they closed.
+    pub handmade: BTreeMap<(usize, StreamId), (Vec<u8>, bool)>,
     queue: BinaryHeap<Reverse<Scheduled>>,
     seq: u64,
     tokens: u64,
@@ -77,6 +79,7 @@ impl Cluster {
             hashed: false,
             digest: Fnv::START,
             member_events: 0,
+            handmade: BTreeMap::new(),
             queue: BinaryHeap::new(),
             seq: 0,
             tokens: 0,
@@ -184,6 +187,7 @@ impl Cluster {
         if matches!(event, StreamHappening::Accepted(_)) {
             let end = StreamEnd { peer: None, not_before: self.now };
             self.hosts[host].streams.insert(id, end);
+            self.handmade.insert((host, id), (Vec::new(), false));
         }
         self.feed(host, &Happening::Stream { id, event });
     }
@@ -350,6 +354,12 @@ impl Cluster {
     }
 
     fn stream_action(&mut self, host: usize, id: StreamId, action: StreamAction) {
+        if let Some((said, closed)) = self.handmade.get_mut(&(host, id)) {
+            match &action {
+                StreamAction::Send(bytes) => said.extend_from_slice(bytes),
+                _ => *closed = true,
+            }
+        }
         match action {
             StreamAction::Connect { to } => self.connect(host, id, to),
             StreamAction::Send(bytes) => {
