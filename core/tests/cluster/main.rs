@@ -17,3 +17,4 @@ mod queries;
 mod refute;
 mod scale;
 mod security;
+mod swarm;

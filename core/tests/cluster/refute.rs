@@ -3,7 +3,7 @@
 use tidings_core::{MemberEventKind, State, Status};
 
 use crate::common::wire::{self, Read};
-use crate::common::{Cluster, secs};
+use crate::common::{Cluster, ms, secs};
 
 fn somebody_suspects(cluster: &Cluster, name: &str) -> bool {
     cluster.living().iter().any(|h| cluster.state(*h, name) == Some(State::Suspect))
@@ -122,18 +122,20 @@ fn a_ping_to_a_suspect_tells_it_so() {
 
 #[test]
 fn the_dead_are_told_for_a_while_and_can_come_back() {
-    let mut cluster = Cluster::with(4, |_, config| {
-        // Neither reconnecting nor push/pull may help.
-        config.members.reconnect_interval = secs(100_000);
-        config.push_pull.interval = None;
-    })
-    .joined();
-    cluster.net.partition(&[&[3]]);
-    let everybody_gave_up =
-        |c: &Cluster| c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3;
-    cluster.until("it has failed", secs(60), everybody_gave_up);
-    cluster.net.heal();
-    // Something to gossip about, so that the dead hear of themselves: the news of a failure.
-    cluster.inject(Cluster::address(1), 0, &wire::suspect("n1", 1, "n2"));
-    cluster.until("the network is whole", secs(60), Cluster::converged);
+    for (told, back) in [(secs(30), true), (ms(1), false)] {
+        let mut cluster = Cluster::with(4, |_, config| {
+            config.gossip.to_the_dead = told;
+            // Reconnecting must not help.
+            config.members.reconnect_interval = secs(100_000);
+        })
+        .joined();
+        cluster.net.partition(&[&[3]]);
+        cluster.until("all have given it up", secs(60), |c| {
+            c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3
+        });
+        // The news of its failure is still being told, also to itself.
+        cluster.net.heal();
+        cluster.run(secs(120));
+        assert_eq!(cluster.converged(), back, "told for {told:?}");
+    }
 }
