@@ -1,0 +1,141 @@
+//! Defending oneself: suspicion, refutation, and how the suspect learns of it.
+
+use tidings_core::{MemberEventKind, State, Status};
+
+use crate::common::wire::{self, Read};
+use crate::common::{Cluster, ms, secs};
+
+fn somebody_suspects(cluster: &Cluster, name: &str) -> bool {
+    cluster.living().iter().any(|h| cluster.state(*h, name) == Some(State::Suspect))
+}
+
+#[test]
+fn a_short_pause_is_suspected_and_refuted() {
+    let mut cluster = Cluster::lan(5).joined();
+    cluster.pause(4);
+    cluster.run(secs(3));
+    assert!(somebody_suspects(&cluster, "n4"));
+    cluster.resume(4);
+    cluster.until("everybody believes it again", secs(3), |c| {
+        c.count(&[0, 1, 2, 3], |c, h| c.state(h, "n4") == Some(State::Alive)) == 4
+    });
+    cluster.run(secs(30));
+    cluster.assert_nobody_heard(MemberEventKind::Failed);
+    for host in 0..5 {
+        let member = cluster.member(host, "n4").unwrap();
+        assert_eq!((member.state(), member.incarnation()), (State::Alive, 2), "at n{host}");
+    }
+}
+
+#[test]
+fn suspicion_is_no_news_for_the_application() {
+    let mut cluster = Cluster::lan(5).joined();
+    cluster.pause(4);
+    cluster.run(secs(3));
+    cluster.assert_status(&[0, 1, 2, 3], "n4", Some(Status::Alive));
+    cluster.resume(4);
+    cluster.run(secs(10));
+    for host in 0..5 {
+        assert!(cluster.hosts[host].events.is_empty(), "n{host}: {:?}", cluster.hosts[host].events);
+    }
+}
+
+#[test]
+fn a_long_pause_fails_and_returns() {
+    let mut cluster = Cluster::lan(5).joined();
+    cluster.pause(4);
+    cluster.until("it has failed", secs(45), |c| {
+        c.count(&[0, 1, 2, 3], |c, h| c.status(h, "n4") == Some(Status::Failed)) == 4
+    });
+    cluster.resume(4);
+    cluster.until("it is back", secs(120), Cluster::converged);
+    cluster.assert_heard_once(&[0, 1, 2, 3], MemberEventKind::Join, "n4");
+}
+
+#[test]
+fn accusations_are_outbid() {
+    // (claim, incarnation after it): gossip-wire, section 7.5.
+    let mut cluster = Cluster::lan(3).joined();
+    let from = Cluster::address(1);
+    for (claim, expected) in [
+        (wire::suspect("n0", 1, "n1"), 2),
+        (wire::suspect("n0", 1, "n1"), 2),
+        (wire::dead("n0", 40, "n1"), 41),
+        (wire::dead("n0", 2, "n1"), 41),
+        (wire::suspect("n0", 41, "n2"), 42),
+    ] {
+        cluster.inject(from, 0, &claim);
+        cluster.run(secs(2));
+        for host in 0..3 {
+            assert_eq!(
+                cluster.member(host, "n0").unwrap().incarnation(),
+                expected,
+                "n{host} of {claim:02x?}"
+            );
+        }
+    }
+    cluster.assert_nobody_heard(MemberEventKind::Failed);
+}
+
+#[test]
+fn an_accusation_at_the_last_incarnation_does_no_harm() {
+    let mut cluster = Cluster::lan(3).joined();
+    let from = Cluster::address(1);
+    for claim in [wire::suspect("n0", u32::MAX.into(), "n1"), wire::dead("n0", u32::MAX.into(), "n1")] {
+        cluster.inject(from, 0, &claim);
+        cluster.run(secs(10));
+        assert_eq!(cluster.state(0, "n0"), Some(State::Alive));
+    }
+    cluster.assert_converged();
+}
+
+/// Pings from `host` to `target` in the tap, with what travelled in the same packet.
+fn pings(cluster: &Cluster, host: usize, target: &str) -> Vec<Vec<Read>> {
+    let from_host = cluster.net.tap.iter().filter(|p| p.from == host);
+    let packets = from_host.map(|p| wire::read_packet(&p.payload));
+    packets.filter(|all| all.iter().any(|m| m.kind == 0 && m.text("Node") == target)).collect()
+}
+
+#[test]
+fn a_ping_to_a_suspect_tells_it_so() {
+    for buddy in [true, false] {
+        let mut cluster = Cluster::with(3, |_, config| {
+            config.suspicion.buddy = buddy;
+            // Whatever else could tell it is off, and the suspicion lasts.
+            config.gossip.piggyback = false;
+            config.suspicion.fixed = Some(secs(60));
+        })
+        .joined();
+        cluster.pause(2);
+        cluster.until("it is suspected", secs(10), |c| c.state(0, "n2") == Some(State::Suspect));
+        cluster.run(secs(1));
+        cluster.net.tapped = true;
+        cluster.run(secs(10));
+        let pings = pings(&cluster, 0, "n2");
+        assert!(!pings.is_empty(), "a suspect is still probed");
+        for ping in pings {
+            let told = ping.iter().any(|m| m.kind == 3 && m.text("Node") == "n2" && m.text("From") == "n0");
+            assert_eq!(told, buddy, "{ping:?}");
+        }
+    }
+}
+
+#[test]
+fn the_dead_are_told_for_a_while_and_can_come_back() {
+    for (told, back) in [(secs(30), true), (ms(1), false)] {
+        let mut cluster = Cluster::with(4, |_, config| {
+            config.gossip.to_the_dead = told;
+            // Reconnecting must not help.
+            config.members.reconnect_interval = secs(100_000);
+        })
+        .joined();
+        cluster.net.partition(&[&[3]]);
+        cluster.until("all have given it up", secs(60), |c| {
+            c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3
+        });
+        // The news of its failure is still being told, also to itself.
+        cluster.net.heal();
+        cluster.run(secs(120));
+        assert_eq!(cluster.converged(), back, "told for {told:?}");
+    }
+}
