@@ -52,14 +52,16 @@ fn write(out: &mut Writer<'_, Vec<u8>>, value: &Value) {
         Value::Binary(b) => out.bytes(b),
         Value::Array(values) => {
             out.array(values.len());
-            return values.iter().for_each(|value| write(out, value));
+            values.iter().for_each(|value| write(out, value));
+            out
         }
         Value::Map(pairs) => {
             out.map(pairs.len());
-            return pairs.iter().for_each(|(key, value)| {
+            for (key, value) in pairs {
                 write(out, key);
                 write(out, value);
-            });
+            }
+            out
         }
         other => panic!("{other} is in no protocol"),
     };
@@ -228,7 +230,8 @@ fn a_structure_is_read_from_a_map_an_array_or_nil() {
         assert!(reader.is_empty(), "{bytes:x?}");
         Ok((a, b))
     };
-    let cases: [(&[u8], Result<(u64, &str), Malformed>); 14] = [
+    type Read = Result<(u64, &'static str), Malformed>;
+    let cases: [(&[u8], Read); 14] = [
         (b"\x82\xa1A\x01\xa1B\xa1x", Ok((1, "x"))),
         (b"\x82\xa1B\xa1x\xa1A\x01", Ok((1, "x"))),
         (b"\x81\xa1B\xa1x", Ok((7, "x"))),

@@ -101,6 +101,15 @@ impl<'b, B: BufMut> Writer<'b, B> {
         if bytes.is_empty() { self.nil() } else { self.bytes(bytes) }
     }
 
+    /// A value that is encoded already, or nil in place of no bytes.
+    pub fn encoded_or_nil(&mut self, encoded: &[u8]) -> &mut Self {
+        if encoded.is_empty() {
+            return self.nil();
+        }
+        self.buf.put_slice(encoded);
+        self
+    }
+
     /// The head of an array of `len` values.
     pub fn array(&mut self, len: usize) -> &mut Self {
         match len {
