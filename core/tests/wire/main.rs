@@ -1,4 +1,5 @@
 //! The bytes on the wire: laws, oracles and recorded traffic.
 
 mod msgpack;
+mod recorded;
 mod vectors;

@@ -3,7 +3,7 @@
 use super::super::message::{MessageType, PushPullHeader, UserHeader, malformed};
 use super::super::msgpack::{Reader, Scanner};
 use super::Side;
-use crate::error::{Malformed, Refusal};
+use crate::error::Refusal;
 
 /// Walks a message as it arrives, no byte twice.
 #[derive(Clone, Debug)]
@@ -51,35 +51,24 @@ impl MessageScan {
 
     /// Looks on; `bytes` starts with the type byte in every call and holds all there is so far.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Found>, Refusal> {
-        let what = self.what();
-        self.step(bytes).map_err(|error| match error {
-            // Say the limit: it is a matter of configuration.
-            Malformed::TooLarge => {
-                let limit = self.max as u64;
-                Refusal::TooLarge { what, size: self.claimed(bytes), limit }
-            }
-            error => malformed(what, error),
-        })
-    }
-
-    fn step(&mut self, bytes: &[u8]) -> Result<Option<Found>, Malformed> {
+        let malformed = |error| malformed(self.kind.as_str(), error);
         loop {
             match &mut self.stage {
                 Stage::Head(scanner) => {
-                    let Some(len) = scanner.scan(bytes.get(1..).unwrap_or_default())? else {
+                    let Some(len) = scanner.scan(bytes.get(1..).unwrap_or_default()).map_err(malformed)?
+                    else {
                         return Ok(None);
                     };
                     self.stage = after_head(self.kind, bytes, 1 + len, self.max)?;
                 }
                 Stage::Nodes { at, left: 0, user_state_len, .. } => {
                     let (start, end) = (*at, at.saturating_add(*user_state_len));
-                    if end > self.max {
-                        return Err(Malformed::TooLarge);
-                    }
+                    check_size(self.kind, end, self.max)?;
                     self.stage = Stage::Tail { start, end };
                 }
                 Stage::Nodes { at, left, record, .. } => {
-                    let Some(len) = record.scan(bytes.get(*at..).unwrap_or_default())? else {
+                    let Some(len) = record.scan(bytes.get(*at..).unwrap_or_default()).map_err(malformed)?
+                    else {
                         return Ok(None);
                     };
                     *at += len;
@@ -93,35 +82,28 @@ impl MessageScan {
             }
         }
     }
-
-    /// Bytes the message must have, as far as it can be said.
-    fn claimed(&self, bytes: &[u8]) -> u64 {
-        let claimed = match &self.stage {
-            Stage::Nodes { at, left, user_state_len, .. } => {
-                at.saturating_add(*left).saturating_add(*user_state_len)
-            }
-            Stage::Tail { end, .. } => *end,
-            Stage::Head(_) => 0,
-        };
-        claimed.max(bytes.len()).max(self.max.saturating_add(1)) as u64
-    }
 }
 
 /// What follows the map that ends at `end`.
-fn after_head(kind: MessageType, bytes: &[u8], end: usize, max: usize) -> Result<Stage, Malformed> {
-    let mut head = Reader::new(&bytes[1..end]);
-    let (nodes, counted) = match kind {
+fn after_head(kind: MessageType, bytes: &[u8], end: usize, max: usize) -> Result<Stage, Refusal> {
+    let mut head = Reader::new(bytes.get(1..end).unwrap_or_default());
+    let counts = match kind {
         MessageType::PushPull => {
-            let header = PushPullHeader::decode_from(&mut head)?;
-            (header.nodes, header.user_state_len)
+            PushPullHeader::decode_from(&mut head).map(|header| (header.nodes, header.user_state_len))
         }
-        MessageType::User => (0, UserHeader::decode_from(&mut head)?.len),
-        _ => (0, 0),
+        MessageType::User => UserHeader::decode_from(&mut head).map(|header| (0, header.len)),
+        _ => Ok((0, 0)),
     };
+    let (left, user_state_len) = counts.map_err(|error| malformed(kind.as_str(), error))?;
     // Every record has one byte at least.
-    if end.saturating_add(nodes).saturating_add(counted) > max {
-        return Err(Malformed::TooLarge);
+    check_size(kind, end.saturating_add(left).saturating_add(user_state_len), max)?;
+    Ok(Stage::Nodes { at: end, left, record: Scanner::new(max.saturating_sub(end)), user_state_len })
+}
+
+fn check_size(kind: MessageType, size: usize, limit: usize) -> Result<(), Refusal> {
+    if size > limit {
+        let what = kind.as_str();
+        return Err(Refusal::TooLarge { what, size: size as u64, limit: limit as u64 });
     }
-    let record = Scanner::new(max - end);
-    Ok(Stage::Nodes { at: end, left: nodes, record, user_state_len: counted })
+    Ok(())
 }

@@ -63,7 +63,7 @@ impl<'a> Alive<'a> {
         w.map(6).str("Addr");
         write_ip(&mut w, self.addr);
         w.str("Incarnation").uint(self.incarnation.into());
-        w.str("Meta").bytes(self.meta);
+        w.str("Meta").bytes_or_nil(self.meta);
         w.str("Node").str(self.node);
         w.str("Port").uint(self.port.into());
         w.str("Vsn");

@@ -122,7 +122,7 @@ impl<'a> PushNode<'a> {
         w.map(7).str("Addr");
         write_ip(&mut w, self.addr);
         w.str("Incarnation").uint(self.incarnation.into());
-        w.str("Meta").bytes(self.meta);
+        w.str("Meta").bytes_or_nil(self.meta);
         w.str("Name").str(self.name);
         w.str("Port").uint(self.port.into());
         w.str("State").uint(match self.state {
