@@ -1,5 +1,9 @@
 //! The bytes on the wire: laws, oracles and recorded traffic.
 
+mod frame;
+mod lzw;
 mod msgpack;
+mod packet;
 mod recorded;
+mod seal;
 mod vectors;
