@@ -286,11 +286,9 @@ fn garbage_is_refused_or_waited_for_but_never_panics(garbage: Vec<u8>, first: u8
         if let (Ok(Some(once)), Ok(Some(bytewise))) = (&once, &bytewise) {
             assert_eq!(once, bytewise);
         }
-        if let Ok(Some(frame)) = once {
-            if let Ok(StreamMessage::PushPull(push_pull)) = frame.message() {
-                push_pull.nodes.for_each(drop);
-            }
-        }
+        let Ok(Some(frame)) = once else { continue };
+        let Ok(StreamMessage::PushPull(push_pull)) = frame.message() else { continue };
+        push_pull.nodes.for_each(drop);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bytes on the wire: laws, oracles and recorded traffic.
 
 mod frame;
+mod laws;
 mod lzw;
 mod msgpack;
 mod packet;
