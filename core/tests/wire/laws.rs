@@ -256,6 +256,6 @@ fn garbage_is_refused_or_decoded_but_never_panics(garbage: Vec<u8>) {
     let _ = KeyRequest::decode(&garbage);
     let _ = KeyResponse::decode(&garbage).map(|response| response.keys.count());
     let _ = ConflictResponse::decode(&garbage).map(|response| response.member.map(|m| m.tags.count()));
-    let _ = PushPull::decode(&garbage).map(|state| state.events.flatten().map(|s| s.events.count()).count());
+    let _ = PushPull::decode(&garbage).map(|state| state.events.flatten().flat_map(|s| s.events).count());
     let _ = Filters::from_encoded(&garbage).map(|filters| filters.iter().count());
 }
