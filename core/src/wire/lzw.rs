@@ -20,6 +20,11 @@ const CODES: usize = 1 << WIDTH_MAX;
 /// The last code the encoder defines; it clears the table instead of using it.
 const CODE_LAST: u32 = CODES as u32 - 1;
 
+/// What is at most this long is compressed with a small table; decompressed, if half as long.
+const SMALL: usize = 1024;
+// A code has 9 bits at least, so a short input defines at most so many of them.
+const _: () = assert!(END as usize + (SMALL / 2 * 8).div_ceil(WIDTH_MIN as usize) + 2 < SMALL);
+
 /// Appends the decompressed form of `input` to `out`, at most `max` bytes of it. What follows the
 /// end code is ignored.
 ///
@@ -27,12 +32,21 @@ const CODE_LAST: u32 = CODES as u32 - 1;
 /// [`Malformed::TooLarge`] if it has more than `max` bytes, [`Malformed::Compression`] if it is no
 /// such stream, [`Malformed::Truncated`] if it has no end. `out` may hold a part of it then.
 pub fn decode(input: &[u8], out: &mut Vec<u8>, max: usize) -> Result<(), Malformed> {
+    // As with encoding: what is short needs few codes, and clearing a large table would cost more
+    // than the rest.
+    if input.len() <= SMALL / 2 {
+        decode_with(&mut [0; SMALL], input, out, max)
+    } else {
+        decode_with(&mut [0; CODES + 1], input, out, max)
+    }
+}
+
+/// Every code stands for the string before the last one emitted, and one byte more: so it starts
+/// where that one starts in the output and ends one byte behind it. `starts[code]` is the place of
+/// the first, `starts[code + 1]` that of the string after it.
+fn decode_with(starts: &mut [u32], input: &[u8], out: &mut Vec<u8>, max: usize) -> Result<(), Malformed> {
     let base = out.len();
     let max = u32::try_from(max).unwrap_or(u32::MAX);
-    // Every code stands for the string before the last one emitted, and one byte more: so it
-    // starts where that one starts in the output and ends one byte behind it. `starts[code]` is
-    // the place of the first, `starts[code + 1]` that of the string after it.
-    let mut starts = [0u32; CODES + 1];
     let mut bits = BitReader { input, buffer: 0, count: 0 };
     let mut width = WIDTH_MIN;
     // The code defined next; END means that there was no string yet after a clear.
@@ -120,9 +134,6 @@ impl BitReader<'_> {
         Ok(code)
     }
 }
-
-/// Inputs of at most this many bytes get the small table.
-const SMALL: usize = 1024;
 
 /// Appends the compressed form of `input` to `out`, exactly as Go writes it.
 pub fn encode(input: &[u8], out: &mut impl BufMut) {

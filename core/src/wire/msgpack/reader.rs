@@ -38,6 +38,7 @@ impl<'a> Reader<'a> {
 
     /// The bytes not read yet.
     #[must_use]
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
@@ -66,6 +67,10 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed::Range`] if it is negative, [`Malformed::Type`] if it is no integer.
     pub fn u64(&mut self) -> Result<u64, Malformed> {
+        if let [small @ 0..=0x7f, ..] = *self.rest() {
+            self.at += 1;
+            return Ok(small.into());
+        }
         match self.head()? {
             Head::Nil => Ok(0),
             Head::Uint(n) => Ok(n),
@@ -276,6 +281,11 @@ impl<'a> Reader<'a> {
 
     /// The bytes of a text, whether UTF-8 or not.
     fn text(&mut self) -> Result<&'a [u8], Malformed> {
+        // Nearly every key and name is short.
+        if let [tag @ 0xa0..=0xbf, ..] = *self.rest() {
+            self.at += 1;
+            return self.advance(usize::from(tag & 0x1f));
+        }
         match self.head()? {
             Head::Nil => Ok(&[]),
             Head::Bin(_) if self.strict => Err(Malformed::Type),
@@ -290,6 +300,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    #[inline]
     fn advance(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let bytes = self.rest().get(..len).ok_or(Malformed::Truncated)?;
         self.at += len;

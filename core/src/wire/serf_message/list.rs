@@ -71,11 +71,14 @@ pub(super) fn checked_map<'a>(
 #[derive(Clone, Debug)]
 pub struct Texts<'a>(Walk<'a>);
 
-impl<'a> Texts<'a> {
-    pub(super) fn none() -> Self {
+impl Default for Texts<'_> {
+    /// No texts.
+    fn default() -> Self {
         Texts(Walk::array(&[]))
     }
+}
 
+impl<'a> Texts<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let encoded = checked_array(reader, |r| r.str().map(drop))?;
         Ok(Texts(Walk::array(encoded)))
@@ -100,11 +103,14 @@ impl ExactSizeIterator for Texts<'_> {}
 #[derive(Clone, Debug)]
 pub struct Pairs<'a>(Walk<'a>);
 
-impl<'a> Pairs<'a> {
-    pub(crate) fn none() -> Self {
+impl Default for Pairs<'_> {
+    /// No pairs.
+    fn default() -> Self {
         Pairs(Walk::map(&[]))
     }
+}
 
+impl<'a> Pairs<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let encoded = checked_map(reader, |r| {
             r.str()?;

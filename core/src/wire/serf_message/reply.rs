@@ -57,7 +57,7 @@ impl<'a> KeyResponse<'a> {
     /// # Errors
     /// What is malformed.
     pub fn decode(body: &'a [u8]) -> Result<Self, Malformed> {
-        let mut this = KeyResponse { result: false, message: "", keys: Texts::none(), primary_key: "" };
+        let mut this = KeyResponse { result: false, message: "", keys: Texts::default(), primary_key: "" };
         Reader::new(body).fields(&["Result", "Message", "Keys", "PrimaryKey"], |index, r| {
             match index {
                 0 => this.result = r.bool()?,
@@ -144,7 +144,7 @@ impl<'a> ConflictResponse<'a> {
         if reader.take_nil() {
             return Ok(ConflictResponse { member: None });
         }
-        let (mut name, mut addr, mut port, mut tags) = ("", None, 0, Pairs::none());
+        let (mut name, mut addr, mut port, mut tags) = ("", None, 0, Pairs::default());
         let (mut status, mut v) = (0, Versions::default());
         reader.fields(&Self::FIELDS, |index, r| {
             match index {

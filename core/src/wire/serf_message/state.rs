@@ -40,7 +40,7 @@ impl<'a> PushPull<'a> {
             event_ltime: LamportTime(0),
             query_ltime: LamportTime(0),
             status_ltimes: StatusTimes(Walk::map(&[])),
-            left_members: Texts::none(),
+            left_members: Texts::default(),
             events: Events(Walk::array(&[])),
         };
         Reader::new(body).fields(&Self::FIELDS, |index, r| {
