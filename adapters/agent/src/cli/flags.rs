@@ -101,7 +101,7 @@ fn in_words_of_go(error: &clap::Error) -> String {
         _ => "",
     };
     let flag = context(ContextKind::InvalidArg);
-    let flag = flag.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
+    let flag = flag.trim_start_matches('-').split([' ', '[', '=']).next().unwrap_or_default();
     let value = Quoted(context(ContextKind::InvalidValue));
     match std::error::Error::source(error).map(ToString::to_string) {
         Some(reason) if reason == NO_BOOLEAN => {
@@ -157,7 +157,8 @@ mod tests {
     #[command(name = "try", about = "Tries flags", override_usage = "try [options]")]
     struct Try {
         /// A switch.
-        #[arg(long, action = ArgAction::Set, default_value = "false", value_parser = boolean)]
+        #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+            default_value = "false", value_parser = boolean)]
         dry_run: bool,
         /// A number.
         #[arg(long, default_value = "0", value_parser = integer, allow_hyphen_values = true)]
