@@ -63,7 +63,7 @@ async fn plain_commands_say_and_understand_what_the_reference_does() {
             let beta = client.coordinate("beta").await.unwrap().unwrap();
             let alpha = client.coordinate("alpha").await.unwrap().unwrap();
             let rtt = beta.distance(&alpha).unwrap();
-            assert!(rtt > 0.0 && rtt < 0.01, "{rtt} s");
+            assert!(!rtt.is_zero() && rtt.as_millis() < 10, "{rtt:?}");
         })
         .await;
     }

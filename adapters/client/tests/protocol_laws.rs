@@ -31,7 +31,8 @@ fn structs_as_arrays_have_the_order_of_their_declaration() {
 /// Each line was tried against a released agent.
 #[test]
 fn values_of_another_type_are_taken_or_refused_as_the_agent_does() {
-    let cases: [(&[u8], bool); 14] = [
+    let cases: [(&[u8], bool); 15] = [
+        (b"\x81\xa4Name\xa2\xff\xfe", true),
         (b"\x82\xa4Name\xa2nm\xa8Coalesce\xc0", true),
         (b"\x82\xa4Name\xa2nm\xa8Coalesce\x01", true),
         (b"\x82\xa4Name\xc4\x02nm\xa8Coalesce\xc2", false),

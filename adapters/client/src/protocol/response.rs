@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use tidings_core::serf::coordinate;
 use tidings_core::wire::msgpack::Reader;
 
 use super::message::messages;
@@ -123,15 +125,15 @@ impl Member {
 }
 
 impl Coordinate {
-    /// The estimated round trip in seconds; `None` if the two are not of one space.
+    /// The estimated round trip; `None` if one of the two is not of the space agents use.
     #[must_use]
-    pub fn distance(&self, other: &Coordinate) -> Option<f64> {
-        if self.vec.len() != other.vec.len() {
-            return None;
-        }
-        let square: f64 = self.vec.iter().zip(&other.vec).map(|(a, b)| (a - b) * (a - b)).sum();
-        let distance = square.sqrt() + self.height + other.height;
-        let adjusted = distance + self.adjustment + other.adjustment;
-        Some(if adjusted > 0.0 { adjusted } else { distance })
+    pub fn distance(&self, other: &Coordinate) -> Option<Duration> {
+        Some(self.in_space()?.distance(&other.in_space()?))
+    }
+
+    fn in_space(&self) -> Option<coordinate::Coordinate> {
+        let &Coordinate { adjustment, error, height, ref vec } = self;
+        let vec = vec.as_slice().try_into().ok()?;
+        Some(coordinate::Coordinate { vec, error, adjustment, height })
     }
 }

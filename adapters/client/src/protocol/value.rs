@@ -48,9 +48,23 @@ values! {
     u64: uint(|v: &u64| *v), Reader::u64;
     i64: int(|v: &i64| *v), Reader::i64;
     f64: f64(|v: &f64| *v), Reader::f64;
-    String: str(String::as_str), |r: &mut Reader<'_>| r.str().map(str::to_owned);
+    String: str(String::as_str), read_text;
     // A payload; an empty one is nil, as in a Go slice nobody set.
     Bytes: bytes_or_nil(|v| v), read_payload;
+}
+
+/// A text. Go takes any bytes for one, and logs and payloads bring them, so what is not UTF-8 is
+/// replaced by marks instead of being refused.
+fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
+    let mut ahead = reader.clone();
+    match ahead.str() {
+        Ok(text) => {
+            *reader = ahead;
+            Ok(text.to_owned())
+        }
+        Err(Malformed::Utf8) => reader.bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Text, bytes, or an array of integers: Go takes each for a field of bytes.
@@ -106,7 +120,7 @@ impl<V: Value> Value for BTreeMap<String, V> {
         let len = reader.map_len()?;
         let mut map = BTreeMap::new();
         for _ in 0..len {
-            let key = reader.str()?.to_owned();
+            let key = read_text(reader)?;
             map.insert(key, V::read(reader)?);
         }
         Ok(map)
