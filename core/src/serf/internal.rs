@@ -264,6 +264,6 @@ fn encode_member(member: &Member, out: &mut Vec<u8>) {
     let tags = member.tags();
     let (addr, port) = (member.addr().ip(), member.addr().port());
     let (name, status, versions) = (member.name(), member.status, member.identity.versions);
-    serf::MemberRecord { name, addr, port, status, versions, tags: Pairs::none() }
+    serf::MemberRecord { name, addr, port, status, versions, tags: Pairs::default() }
         .encode_with(tags.iter(), out);
 }
