@@ -14,6 +14,7 @@ use crate::input::StreamId;
 use crate::metrics::Metrics;
 use crate::output::{Output, StreamAction};
 use crate::rng::Rng;
+use crate::serf::clock::LamportTime;
 use crate::time::Time;
 use crate::timers::Timers;
 use crate::trace::{Cause, Decision, Trace};
@@ -85,6 +86,14 @@ impl Context {
             self.refusals_queued += 1;
             self.event(Event::Refused(Box::new(Refused { source, reason })));
         }
+    }
+
+    /// Whether a cluster can have counted to this Lamport time; refuses what carries it if not.
+    pub(crate) fn credible(&mut self, time: LamportTime) -> bool {
+        if let (false, Cause::Packet(source) | Cause::Stream(source)) = (time.is_credible(), &self.cause) {
+            self.refuse(*source, Refusal::Other("a Lamport time that cannot be true"));
+        }
+        time.is_credible()
     }
 
     /// Records a decision, if anybody wants to know.

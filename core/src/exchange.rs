@@ -167,7 +167,7 @@ impl Node {
 
     /// A peer sent its state: it gets ours as it is now, then its own is merged.
     fn answer_push_pull(&mut self, id: StreamId, state: &PushPull<'_>) {
-        let message = self.own_state(false);
+        let message = self.own_state(state.join);
         self.say(id, &message, Side::Accepted);
         match self.merge(id, state, false) {
             Ok(()) => self.swim.drop_stream(&mut self.cx, id),

@@ -42,6 +42,9 @@ impl Serf {
 
     /// An event was heard; whether it is news worth passing on.
     pub(crate) fn hear_event(&mut self, cx: &mut Context, message: &serf::UserEvent<'_>) -> bool {
+        if !cx.credible(message.ltime) {
+            return false;
+        }
         self.clocks.event.witness(message.ltime);
         match self.events.offer(self.clocks.event.now(), message.ltime, message.name, message.payload) {
             Heard::Fresh(body) => {

@@ -65,7 +65,8 @@ mod tests {
     /// The one filter of a query for these nodes.
     fn encode_nodes(names: &[&str]) -> Vec<u8> {
         let mut filter = b"\x00".to_vec();
-        crate::wire::msgpack::Writer::new(&mut filter, crate::wire::msgpack::Dialect::Gossip).array(names.len());
+        crate::wire::msgpack::Writer::new(&mut filter, crate::wire::msgpack::Dialect::Gossip)
+            .array(names.len());
         for name in names {
             filter.push(0xa0 | name.len() as u8);
             filter.extend_from_slice(name.as_bytes());

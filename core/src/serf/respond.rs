@@ -69,6 +69,9 @@ impl Serf {
         from: SocketAddr,
         query: &serf::Query<'_>,
     ) -> bool {
+        if !cx.credible(query.ltime) {
+            return false;
+        }
         self.clocks.query.witness(query.ltime);
         match self.queries.offer(self.clocks.query.now(), query.ltime, query.id) {
             Heard::Fresh(()) => {}
