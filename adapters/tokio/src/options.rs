@@ -8,7 +8,6 @@ use crate::persist::PersistRequest;
 
 /// How a node runs; the protocol's own settings are in [`Config`](tidings_core::Config).
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// Address to listen on, for UDP and TCP; port 0 takes any port free for both.
     /// `None` (default): the address in [`Config::advertise`](tidings_core::Config::advertise).

@@ -333,3 +333,6 @@ fn failure(stream: &TcpStream, doing: &str, error: &io::Error) -> String {
         _ => format!("{doing} tcp: {doing}: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! Datagrams: many received in one wake-up, sent without waiting.
 //!
-//! A plain loop over the non-blocking socket, no `recvmmsg`: see [`BATCH_MAX`].
+//! A plain loop over the non-blocking socket. Receiving with `recvmmsg` (the crate `quinn-udp`, 32
+//! buffers) was measured on the loopback interface: for a burst of 64 datagrams both take 0.7 us
+//! each, for a single one the loop takes 1.1 to 1.4 us and `recvmmsg` 2.3 to 2.6. Bursts are rare,
+//! and 32 buffers of the largest datagram are 2 MiB: the loop stays.
 
 use std::collections::VecDeque;
 use std::io;
