@@ -132,7 +132,8 @@ impl Handle {
     /// # Errors
     /// It is too large, its name is reserved, or too many queries are open.
     pub async fn query(&self, params: QueryParams) -> Result<QueryStream, Error> {
-        let (sender, receiver) = answers(self.shared.events_max);
+        // As in the original, an ack and a response of every member have room.
+        let (sender, receiver) = answers(self.shared.events_max.max(2 * self.view().len()));
         match self.request(Command::Query(Box::new(params)), Some(sender)).await? {
             Reply::QueryStarted { id, timeout } => Ok(QueryStream::new(id, timeout, receiver)),
             other => unexpected(&other),

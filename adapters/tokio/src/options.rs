@@ -16,8 +16,9 @@ pub struct Options {
     /// repeats choices for tests and is refused together with encryption keys, whose nonces come
     /// from it.
     pub seed: Option<[u8; 32]>,
-    /// Events a subscriber may be behind before it misses the oldest, default 1024; likewise
-    /// answers of one query. One ring serves all subscribers.
+    /// Events a subscriber may be behind before it misses the oldest, default 1024. One
+    /// ring serves all subscribers. Also the answers of one query that may wait to be read, if the
+    /// cluster has fewer members than half of it.
     pub events_max: usize,
     /// Bytes that may wait to be written on all streams together, default 64 MiB. A stream whose
     /// next bytes do not fit fails.
