@@ -24,8 +24,13 @@ fn node(name: &str) -> Handle {
     spawn(config(name), Options::default()).unwrap()
 }
 
+/// What must happen, and would fail the test rather than hang it.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it never happened")
+}
+
 async fn join(node: &Handle, to: &Handle) {
-    let joined = node.join(vec![to.local_addr().to_string()], false).await.unwrap();
+    let joined = soon(node.join(vec![to.local_addr().to_string()], false)).await.unwrap();
     assert_eq!(joined.contacted, 1);
 }
 
@@ -43,7 +48,7 @@ async fn until<T>(events: &mut Events, wanted: impl Fn(&Event) -> Option<T>) -> 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, search).await.expect("the event never came")
+    soon(search).await
 }
 
 async fn until_member(events: &mut Events, kind: MemberEventKind, name: &str) -> Member {
@@ -78,14 +83,14 @@ async fn two_nodes_join_and_see_each_other() {
     assert_eq!(member.addr(), b.local_addr());
     // Who hears of a change finds it in the view.
     assert_eq!(status(&a, "b"), Some(Status::Alive));
-    assert_eq!(a.stats().await.unwrap().members, 2);
-    assert!(a.metrics().await.unwrap().streams_accepted >= 1);
+    assert_eq!(soon(a.stats()).await.unwrap().members, 2);
+    assert!(soon(a.metrics()).await.unwrap().streams_accepted >= 1);
 }
 
 #[tokio::test]
 async fn a_join_through_names_looks_them_up() {
     let (a, b) = (node("a"), node("b"));
-    let joined = b.join(vec![format!("localhost:{}", a.local_addr().port())], false).await.unwrap();
+    let joined = soon(b.join(vec![format!("localhost:{}", a.local_addr().port())], false)).await.unwrap();
     assert!(joined.contacted >= 1);
     assert_eq!(status(&b, "a"), Some(Status::Alive));
 }
@@ -95,7 +100,7 @@ async fn a_join_nobody_answers_fails_in_the_words_of_the_original() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     drop(listener);
-    let error = node("a").join(vec![addr.to_string()], false).await.unwrap_err();
+    let error = soon(node("a").join(vec![addr.to_string()], false)).await.unwrap_err();
     assert!(matches!(error, Error::Command(CommandError::Join(_))));
     assert_eq!(
         error.to_string(),
@@ -110,7 +115,7 @@ async fn a_user_event_reaches_the_other_node_and_its_sender() {
     let (a, b) = (node("a"), node("b"));
     join(&b, &a).await;
     let (mut at_a, mut at_b) = (a.subscribe(), b.subscribe());
-    a.user_event("deploy", "v1.2", false).await.unwrap();
+    soon(a.user_event("deploy", "v1.2", false)).await.unwrap();
     for events in [&mut at_a, &mut at_b] {
         let event = until_user_event(events).await;
         assert_eq!((&*event.name, &event.payload[..]), ("deploy", &b"v1.2"[..]));
@@ -130,8 +135,8 @@ async fn a_query_collects_acks_and_responses_until_it_is_done() {
         })
         .await;
         assert_eq!((&*query.name, &query.payload[..]), ("load", &b"?"[..]));
-        responder.respond(query.id, "0.5").await.unwrap();
-        assert!(responder.respond(query.id, "0.6").await.is_err());
+        soon(responder.respond(query.id, "0.5")).await.unwrap();
+        assert!(soon(responder.respond(query.id, "0.6")).await.is_err());
     });
     let params = QueryParams {
         name: "load".into(),
@@ -141,10 +146,10 @@ async fn a_query_collects_acks_and_responses_until_it_is_done() {
         timeout: Duration::from_secs(5),
         ..QueryParams::default()
     };
-    let mut answers = a.query(params).await.unwrap();
+    let mut answers = soon(a.query(params)).await.unwrap();
     assert_eq!(answers.timeout(), Duration::from_secs(5));
     let (mut acks, mut responses, mut done) = (Vec::new(), Vec::new(), false);
-    while let Some(item) = tokio::time::timeout(PATIENCE, answers.next()).await.unwrap() {
+    while let Some(item) = soon(answers.next()).await {
         assert!(!done, "{item:?} after the end");
         match item {
             QueryItem::Ack { from } => acks.push(from),
@@ -156,7 +161,7 @@ async fn a_query_collects_acks_and_responses_until_it_is_done() {
     assert!(done);
     assert_eq!(acks, [Arc::from("b")]);
     assert_eq!(responses, [(Arc::from("b"), Bytes::from_static(b"0.5"))]);
-    answering.await.unwrap();
+    soon(answering).await.unwrap();
 }
 
 #[tokio::test]
@@ -165,7 +170,7 @@ async fn a_node_that_leaves_is_known_to_have_left() {
     let mut events = a.subscribe();
     join(&b, &a).await;
     until_member(&mut events, MemberEventKind::Join, "b").await;
-    b.leave_and_shutdown().await.unwrap();
+    soon(b.leave_and_shutdown()).await.unwrap();
     until_member(&mut events, MemberEventKind::Leave, "b").await;
     assert_eq!(status(&a, "b"), Some(Status::Left));
 }
@@ -178,7 +183,7 @@ async fn a_node_that_is_gone_is_found_to_have_failed_and_can_be_sent_off() {
     until_member(&mut events, MemberEventKind::Join, "b").await;
     drop(b);
     until_member(&mut events, MemberEventKind::Failed, "b").await;
-    a.force_leave("b", false).await.unwrap();
+    soon(a.force_leave("b", false)).await.unwrap();
     until_member(&mut events, MemberEventKind::Leave, "b").await;
 }
 
@@ -187,7 +192,7 @@ async fn changed_tags_reach_the_other_node() {
     let (a, b) = (node("a"), node("b"));
     join(&b, &a).await;
     let mut events = b.subscribe();
-    a.update_tags(vec![], vec![("role".into(), "web".into())], false).await.unwrap();
+    soon(a.update_tags(vec![], vec![("role".into(), "web".into())], false)).await.unwrap();
     let member = until_member(&mut events, MemberEventKind::Update, "a").await;
     assert_eq!(member.tags().get("role"), Some("web"));
 }
@@ -198,12 +203,12 @@ async fn a_slow_subscriber_is_told_what_it_missed_and_stops_nobody() {
     let node = spawn(config("a"), options).unwrap();
     let (mut slow, mut fast) = (node.subscribe(), node.subscribe());
     for n in 0..20 {
-        node.user_event(format!("event-{n}"), "", false).await.unwrap();
+        soon(node.user_event(format!("event-{n}"), "", false)).await.unwrap();
         assert_eq!(*until_user_event(&mut fast).await.name, *format!("event-{n}"));
     }
     let (mut missed, mut seen) = (0, Vec::new());
     while seen.last().map(String::as_str) != Some("event-19") {
-        match tokio::time::timeout(PATIENCE, slow.next()).await.unwrap().unwrap() {
+        match soon(slow.next()).await.unwrap() {
             Notice::Missed(n) => missed += n,
             Notice::Event(event) => match &*event {
                 Event::User(event) => seen.push(event.name.to_string()),
@@ -229,28 +234,28 @@ async fn an_encrypted_cluster_writes_its_keyring_before_it_says_so() {
     };
     let ((a, mut records_a), (b, mut records_b)) = (start("a"), start("b"));
     join(&b, &a).await;
-    assert!(b.stats().await.unwrap().encrypted);
+    assert!(soon(b.stats()).await.unwrap().encrypted);
 
     let asker = a.clone();
     let key = new.clone();
     let asking = tokio::spawn(async move { asker.keys(KeyCommand::Install(key)).await });
     for records in [&mut records_a, &mut records_b] {
-        let request = tokio::time::timeout(PATIENCE, records.recv()).await.unwrap().unwrap();
+        let request = soon(records.recv()).await.unwrap();
         match request.persist {
             Persist::Keyring { keys, .. } => assert_eq!(*keys, [old.clone(), new.clone()]),
             other => panic!("unexpected {other:?}"),
         }
         request.reply.unwrap().done(Ok(()));
     }
-    let report = asking.await.unwrap().unwrap();
+    let report = soon(asking).await.unwrap().unwrap();
     assert_eq!((report.nodes, report.responses, report.errors), (2, 2, 0));
 
     // A writer that fails is a member that says no.
     let asker = a.clone();
     let asking = tokio::spawn(async move { asker.keys(KeyCommand::Use(new)).await });
-    records_a.recv().await.unwrap().reply.unwrap().done(Ok(()));
-    records_b.recv().await.unwrap().reply.unwrap().done(Err("disk full".into()));
-    match asking.await.unwrap() {
+    soon(records_a.recv()).await.unwrap().reply.unwrap().done(Ok(()));
+    soon(records_b.recv()).await.unwrap().reply.unwrap().done(Err("disk full".into()));
+    match soon(asking).await.unwrap() {
         Err(Error::Command(CommandError::Keys(report))) => {
             assert_eq!(report.errors, 1);
             assert!(report.messages.iter().any(|(node, text)| node == "b" && text.contains("disk full")));
