@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tidings_core::Restored;
 use tokio::sync::mpsc;
 
 use crate::persist::PersistRequest;
@@ -16,6 +17,9 @@ pub struct Options {
     /// repeats choices for tests and is refused together with encryption keys, whose nonces come
     /// from it.
     pub seed: Option<[u8; 32]>,
+    /// What a snapshot of an earlier run says, so that no old event is taken for new; default:
+    /// nothing. Entering the cluster again is [`Handle::rejoin`](crate::Handle::rejoin)'s.
+    pub restored: Restored,
     /// Events a subscriber may be behind before it misses the oldest, default 1024. One
     /// ring serves all subscribers. Also the answers of one query that may wait to be read, if the
     /// cluster has fewer members than half of it.
@@ -34,6 +38,7 @@ impl Default for Options {
         Options {
             bind: None,
             seed: None,
+            restored: Restored::default(),
             events_max: 1024,
             stream_backlog_max: 64 << 20,
             datagram_backlog_max: 1024,

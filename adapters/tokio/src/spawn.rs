@@ -47,7 +47,7 @@ pub fn spawn(mut config: Config, options: Options) -> Result<Handle, SpawnError>
 
     let config = Arc::new(config);
     let clock = Clock::start();
-    let node = Node::new(config.clone(), seed(&options)?, Time::ZERO)?;
+    let node = Node::restore(config.clone(), seed(&options)?, Time::ZERO, &options.restored)?;
     let counters = Arc::new(Counters::default());
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (completer, completions) = mpsc::unbounded_channel();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::{
-    CommandError, Config, Event, KeyCommand, Member, MemberEventKind, Persist, QueryParams, Status, UserEvent,
+    CommandError, Config, Event, KeyCommand, Member, MemberEventKind, Persist, QueryParams, Restored, Status,
+    UserEvent,
 };
 use tidings_tokio::{Error, Events, Handle, Notice, Options, QueryItem, spawn};
 use tokio::net::TcpListener;
@@ -262,4 +263,39 @@ async fn an_encrypted_cluster_writes_its_keyring_before_it_says_so() {
         }
         other => panic!("unexpected {other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_written_by_one_run_is_where_the_next_goes_on() {
+    let seed = node("seed");
+    let mut with_snapshot = config("a");
+    with_snapshot.snapshot = true;
+    let start = |restored| {
+        let (writer, records) = mpsc::channel(256);
+        let options = Options { persist: Some(writer), restored, ..Options::default() };
+        (spawn(with_snapshot.clone(), options).unwrap(), records)
+    };
+    let (a, mut records) = start(Restored::default());
+    join(&a, &seed).await;
+    a.user_event("before", "", false).await.unwrap();
+    a.shutdown().await.unwrap();
+
+    let mut file = Vec::new();
+    while let Some(request) = soon(records.recv()).await {
+        assert_eq!(request.lost, 0);
+        match request.persist {
+            Persist::Append { lines, .. } => file.extend_from_slice(&lines),
+            Persist::Replace { lines } => file = lines.to_vec(),
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    let restored = Restored::read(&file, false, 100);
+    assert_eq!(restored.ignored, 0);
+    let known: Vec<_> = restored.alive.iter().map(|(name, addr)| format!("{name}/{addr}")).collect();
+    assert!(known.contains(&format!("seed/{}", seed.local_addr())), "{known:?}");
+
+    let (a, _records) = start(restored);
+    let joined = soon(a.rejoin(known)).await.unwrap();
+    assert_eq!(joined.contacted, 1);
+    assert_eq!(status(&a, "seed"), Some(Status::Alive));
 }
