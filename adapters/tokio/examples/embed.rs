@@ -6,7 +6,7 @@
 //! ```
 
 use tidings_core::{Config, Event};
-use tidings_tokio::{Notice, Options, spawn};
+use tidings_tokio::{Notice, Options, spawn_with_events};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,8 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut config = Config::lan(name, addr);
     config.tags.insert("role", "example");
-    let node = spawn(config, Options::default())?;
-    let mut events = node.subscribe();
+    let (node, mut events) = spawn_with_events(config, Options::default())?;
 
     let seeds: Vec<String> = arguments.collect();
     if !seeds.is_empty() {

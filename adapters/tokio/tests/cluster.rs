@@ -8,7 +8,7 @@ use tidings_core::{
     CommandError, Config, Event, KeyCommand, Member, MemberEventKind, Persist, QueryParams, Restored, Status,
     UserEvent,
 };
-use tidings_tokio::{Error, Events, Handle, Notice, Options, QueryItem, spawn};
+use tidings_tokio::{Error, Events, Handle, Notice, Options, QueryItem, spawn, spawn_with_events};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -86,6 +86,13 @@ async fn two_nodes_join_and_see_each_other() {
     assert_eq!(status(&a, "b"), Some(Status::Alive));
     assert_eq!(soon(a.stats()).await.unwrap().members, 2);
     assert!(soon(a.metrics()).await.unwrap().streams_accepted >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_from_the_start_begins_with_the_nodes_own_join() {
+    let (node, mut events) = spawn_with_events(config("a"), Options::default()).unwrap();
+    until_member(&mut events, MemberEventKind::Join, "a").await;
+    assert_eq!(status(&node, "a"), Some(Status::Alive));
 }
 
 #[tokio::test]
