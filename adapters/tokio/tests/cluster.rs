@@ -9,7 +9,7 @@ use tidings_core::{
     UserEvent,
 };
 use tidings_tokio::{Error, Events, Handle, Notice, Options, QueryItem, spawn, spawn_with_events};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// Long enough for any machine; nothing waits for it unless it fails.
@@ -305,4 +305,22 @@ async fn a_snapshot_written_by_one_run_is_where_the_next_goes_on() {
     let joined = soon(a.rejoin(known)).await.unwrap();
     assert_eq!(joined.contacted, 1);
     assert_eq!(status(&a, "seed"), Some(Status::Alive));
+}
+
+#[tokio::test]
+async fn half_open_connections_give_way_to_real_ones() {
+    let mut crowded = config("a");
+    crowded.stream.open_max = 8;
+    crowded.stream.timeout = Duration::from_millis(300);
+    let a = spawn(crowded, Options::default()).unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(a.local_addr()).await.unwrap());
+    }
+    let b = node("b");
+    // Turned away while the others hold their places, until their time is over.
+    let joining = async { while b.join(vec![a.local_addr().to_string()], false).await.is_err() {} };
+    soon(joining).await;
+    assert_eq!(status(&b, "a"), Some(Status::Alive));
+    assert_eq!(a.socket_metrics().accept_errors, 0);
 }
