@@ -77,8 +77,8 @@ pub enum QueryItem {
 
 /// The answers to a query, as they come.
 ///
-/// At most [`Options::events_max`](crate::Options::events_max) wait to be read; later ones are lost
-/// until there is room, and the reader is told how many. Dropping it is fine at any time.
+/// Room is for two of each member, or [`Options::events_max`](crate::Options::events_max) if that is
+/// more; what has no room is lost, and the reader is told how many. Dropping it is fine at any time.
 #[derive(Debug)]
 pub struct QueryStream {
     id: QueryId,

@@ -132,7 +132,8 @@ impl Handle {
     /// # Errors
     /// It is too large, its name is reserved, or too many queries are open.
     pub async fn query(&self, params: QueryParams) -> Result<QueryStream, Error> {
-        let (sender, receiver) = answers(self.shared.events_max);
+        // As in the original, an ack and a response of every member have room.
+        let (sender, receiver) = answers(self.shared.events_max.max(2 * self.view().len()));
         match self.request(Command::Query(Box::new(params)), Some(sender)).await? {
             Reply::QueryStarted { id, timeout } => Ok(QueryStream::new(id, timeout, receiver)),
             other => unexpected(&other),
@@ -324,4 +325,74 @@ pub(crate) async fn supervise(task: impl Future<Output = ()>, ended: watch::Send
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handle to a task that is no node.
+    fn handle(task: impl Future<Output = ()> + Send + 'static, requests: mpsc::Sender<Request>) -> Handle {
+        let (ender, ended) = watch::channel(None);
+        let config = Config::lan("a", "127.0.0.1:7946".parse().unwrap());
+        let local_addr = config.advertise;
+        let shared = Arc::new(Shared {
+            view: ArcSwap::default(),
+            counters: Arc::default(),
+            config: Arc::new(config),
+            local_addr,
+            events_max: 1,
+        });
+        let events = broadcast::Sender::new(1).downgrade();
+        tokio::spawn(supervise(task, ender));
+        Handle { requests, events, ended, shared }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_nodes_task_reaches_who_waits_and_who_comes_later() {
+        let (requests, mut requested) = mpsc::channel(1);
+        let task = async move {
+            let _request = requested.recv().await;
+            panic!("the {} is broken", "invariant");
+        };
+        let handle = handle(task, requests);
+        let error = Error::Panicked("the invariant is broken".into());
+        assert_eq!(handle.leave().await, Err(error.clone()));
+        assert_eq!(handle.leave().await, Err(error.clone()));
+        assert_eq!(handle.shutdown().await, Err(error.clone()));
+        assert_eq!(handle.ended().await, error);
+        assert!(handle.subscribe().next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_task_that_ends_is_a_node_that_stopped() {
+        let (requests, requested) = mpsc::channel(1);
+        let handle = handle(async move { drop(requested) }, requests);
+        assert_eq!(handle.leave().await, Err(Error::Stopped));
+        assert_eq!(handle.shutdown().await, Ok(()));
+    }
+
+    #[test]
+    fn a_runtime_that_goes_away_is_a_node_that_stopped() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (requests, requested) = mpsc::channel(1);
+        let handle = runtime.block_on(async {
+            handle(
+                async move {
+                    let _requested = requested;
+                    std::future::pending().await
+                },
+                requests,
+            )
+        });
+        drop(runtime);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(handle.leave()), Err(Error::Stopped));
+    }
+
+    #[test]
+    fn handles_can_be_shared_between_threads() {
+        fn shared<T: Clone + Send + Sync + 'static>() {}
+        shared::<Handle>();
+    }
 }

@@ -51,5 +51,5 @@ pub use crate::handle::{Handle, Joined};
 pub use crate::metrics::SocketMetrics;
 pub use crate::options::Options;
 pub use crate::persist::{PersistReply, PersistRequest};
-pub use crate::spawn::spawn;
+pub use crate::spawn::{spawn, spawn_with_events};
 pub use tidings_core as core;

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
+use tidings_core::Restored;
 use tokio::sync::mpsc;
 
 use crate::persist::PersistRequest;
 
 /// How a node runs; the protocol's own settings are in [`Config`](tidings_core::Config).
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// Address to listen on, for UDP and TCP; port 0 takes any port free for both.
     /// `None` (default): the address in [`Config::advertise`](tidings_core::Config::advertise).
@@ -17,8 +17,12 @@ pub struct Options {
     /// repeats choices for tests and is refused together with encryption keys, whose nonces come
     /// from it.
     pub seed: Option<[u8; 32]>,
-    /// Events a subscriber may be behind before it misses the oldest, default 1024; likewise
-    /// answers of one query. One ring serves all subscribers.
+    /// What a snapshot of an earlier run says, so that no old event is taken for new; default:
+    /// nothing. Entering the cluster again is [`Handle::rejoin`](crate::Handle::rejoin)'s.
+    pub restored: Restored,
+    /// Events a subscriber may be behind before it misses the oldest, default 1024. One
+    /// ring serves all subscribers. Also the answers of one query that may wait to be read, if the
+    /// cluster has fewer members than half of it.
     pub events_max: usize,
     /// Bytes that may wait to be written on all streams together, default 64 MiB. A stream whose
     /// next bytes do not fit fails.
@@ -34,6 +38,7 @@ impl Default for Options {
         Options {
             bind: None,
             seed: None,
+            restored: Restored::default(),
             events_max: 1024,
             stream_backlog_max: 64 << 20,
             datagram_backlog_max: 1024,

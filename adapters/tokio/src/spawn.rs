@@ -10,6 +10,7 @@ use crate::accept::Acceptor;
 use crate::bind::{bind, complete_advertise};
 use crate::driver::{Clock, Driver, Pending, Timer};
 use crate::error::SpawnError;
+use crate::events::Events;
 use crate::handle::{Handle, Shared, supervise};
 use crate::metrics::Counters;
 use crate::options::Options;
@@ -38,7 +39,19 @@ const SPARE_BACKLOG: usize = 64 << 10;
 ///
 /// # Panics
 /// The runtime was built without time or I/O.
-pub fn spawn(mut config: Config, options: Options) -> Result<Handle, SpawnError> {
+pub fn spawn(config: Config, options: Options) -> Result<Handle, SpawnError> {
+    Ok(spawn_with_events(config, options)?.0)
+}
+
+/// Starts a node as [`spawn`] does, with a subscription that holds its very first event too: on a
+/// runtime of several threads, [`Handle::subscribe`] may come too late for that.
+///
+/// # Errors
+/// As [`spawn`].
+///
+/// # Panics
+/// As [`spawn`].
+pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle, Events), SpawnError> {
     config.validate()?;
     check(&config, &options)?;
     let runtime = tokio::runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime)?;
@@ -47,12 +60,12 @@ pub fn spawn(mut config: Config, options: Options) -> Result<Handle, SpawnError>
 
     let config = Arc::new(config);
     let clock = Clock::start();
-    let node = Node::new(config.clone(), seed(&options)?, Time::ZERO)?;
+    let node = Node::restore(config.clone(), seed(&options)?, Time::ZERO, &options.restored)?;
     let counters = Arc::new(Counters::default());
     let (requests, requested) = mpsc::channel(REQUESTS_MAX);
     let (completer, completions) = mpsc::unbounded_channel();
     let (ender, ended) = watch::channel(None);
-    let events = broadcast::Sender::new(options.events_max.clamp(1, 1 << 20));
+    let (events, subscription) = broadcast::channel(options.events_max.clamp(1, 1 << 20));
     let shared = Arc::new(Shared {
         view: ArcSwap::from_pointee(node.view()),
         counters: counters.clone(),
@@ -82,7 +95,7 @@ pub fn spawn(mut config: Config, options: Options) -> Result<Handle, SpawnError>
     #[cfg(feature = "tracing")]
     let task = tracing::Instrument::instrument(task, tracing::info_span!("node", name = %config.name));
     runtime.spawn(task);
-    Ok(handle)
+    Ok((handle, Events::new(subscription)))
 }
 
 /// What the node itself cannot know to be wrong.

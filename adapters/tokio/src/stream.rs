@@ -228,14 +228,18 @@ impl Worker {
         // Messages are written as a whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
         let mut reading = true;
+        let mut answered = !self.pending.is_empty();
         let mut buffer = BytesMut::new();
         loop {
             let result = tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(Order::Write(pending)) => {
+                        answered = true;
                         self.pending.push_back(pending);
                         Ok(())
                     }
+                    // Turned away without a word: nothing to flush or to wait for.
+                    Some(Order::Close) if !answered => return,
                     Some(Order::Close) => return close(stream, self.pending, self.linger).await,
                     None => return,
                 },
@@ -333,3 +337,6 @@ fn failure(stream: &TcpStream, doing: &str, error: &io::Error) -> String {
         _ => format!("{doing} tcp: {doing}: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

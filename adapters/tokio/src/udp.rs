@@ -1,10 +1,13 @@
 //! Datagrams: many received in one wake-up, sent without waiting.
 //!
-//! A plain loop over the non-blocking socket, no `recvmmsg`: see [`BATCH_MAX`].
+//! A plain loop over the non-blocking socket. Receiving with `recvmmsg` (the crate `quinn-udp`, 32
+//! buffers) was measured on the loopback interface: for a burst of 64 datagrams both take 0.7 us
+//! each, for a single one the loop takes 1.1 to 1.4 us and `recvmmsg` 2.3 to 2.6. Bursts are rare,
+//! and 32 buffers of the largest datagram are 2 MiB: the loop stays.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -128,14 +131,20 @@ fn enlarge_buffer(socket: &std::net::UdpSocket) {
 
 /// The address members know: IPv4 as such, even when it came through an IPv6 socket.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
+    match addr {
+        SocketAddr::V6(v6) if v6.ip().to_ipv4_mapped().is_some() => {
+            SocketAddr::new(addr.ip().to_canonical(), addr.port())
+        }
+        // As it is: a link-local address is of no use without its scope.
+        _ => addr,
+    }
 }
 
 /// The address an IPv6 socket can send to.
 fn mapped(addr: SocketAddr) -> SocketAddr {
-    match addr.ip() {
-        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
-        IpAddr::V6(_) => addr,
+    match addr {
+        SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+        SocketAddr::V6(_) => addr,
     }
 }
 
@@ -220,5 +229,19 @@ mod tests {
         udp.send(addr, Bytes::from_static(b"hello yourself"));
         assert_eq!(counters.snapshot().send_errors, 0);
         assert_eq!(peer.recv_from(&mut [0; 32]).unwrap().0, 14);
+    }
+
+    #[test]
+    fn addresses_survive_the_way_through_an_ipv6_socket() {
+        for (seen, known) in [
+            ("[::ffff:10.0.0.1]:7946", "10.0.0.1:7946"),
+            ("10.0.0.1:7946", "10.0.0.1:7946"),
+            ("[fe80::1%3]:7946", "[fe80::1%3]:7946"),
+            ("[::1]:7946", "[::1]:7946"),
+        ] {
+            let (seen, known): (SocketAddr, SocketAddr) = (seen.parse().unwrap(), known.parse().unwrap());
+            assert_eq!(canonical(seen), known);
+            assert_eq!(canonical(mapped(known)), known);
+        }
     }
 }
