@@ -242,9 +242,9 @@ fn join_errors(failures: &[JoinFailure]) -> String {
 
     let mut text = String::new();
     let plural = if failures.len() == 1 { "error" } else { "errors" };
-    let _ = write!(text, "{} {plural} occurred:\n", failures.len());
+    let _ = writeln!(text, "{} {plural} occurred:", failures.len());
     for failure in failures {
-        let _ = write!(text, "\t* {failure}\n");
+        let _ = writeln!(text, "\t* {failure}");
     }
     text.push('\n');
     text

@@ -1,4 +1,123 @@
-//! Cluster membership as a pure state machine.
+//! Cluster membership as a pure state machine: SWIM with Lifeguard, and the events and queries of
+//! Serf, wire-compatible with both.
+//!
+//! A [`Node`] is one member of a cluster. It owns every decision of the protocol (probing,
+//! suspicion, gossip, full-state exchange, events, queries, keys) and touches nothing: no clock,
+//! no socket, no thread, no environment, no global. What happens outside is handed in as an
+//! [`Input`], what is to be done outside comes out as an [`Output`], and time is a number the
+//! caller gives.
+//!
+//! # The law
+//!
+//! 1. Hand in what happened: [`Node::handle_input`], with a time that never decreases.
+//! 2. Take out what there is to do: [`Node::poll_output`], until it says `None`.
+//! 3. Come back at [`Node::poll_timeout`] at the latest, with [`Input::Timeout`].
+//!
+//! Several inputs before one drain are legal, draining is always legal, and superfluous time-outs
+//! are harmless. The same configuration, seed and inputs give the same outputs, byte for byte.
+//!
+//! # Two nodes, by hand
+//!
+//! No runtime, no sockets: the loop below is the whole network. One node joins the other; both
+//! then know two members.
+//!
+//! ```
+//! use core::net::SocketAddr;
+//! use core::time::Duration;
+//! use std::collections::VecDeque;
+//!
+//! use tidings_core::{
+//!     Command, Config, Input, Node, Output, Reply, StreamAction, StreamEvent, StreamId, Time, Token,
+//! };
+//!
+//! let addrs: [SocketAddr; 2] = ["10.0.0.1:7946".parse()?, "10.0.0.2:7946".parse()?];
+//! let mut now = Time::ZERO;
+//! let mut nodes = [
+//!     Node::new(Config::lan("a", addrs[0]), [1; 32], now)?,
+//!     Node::new(Config::lan("b", addrs[1]), [2; 32], now)?,
+//! ];
+//!
+//! // "b" wants to join through "a". The answer will carry the token.
+//! let command = Command::Join { addresses: vec!["10.0.0.1".into()], replay: false };
+//! nodes[1].handle_input(now, Input::Command { token: Token(7), command })?;
+//!
+//! // Streams are a pair of numbers here: the dialler's and the one we accepted it under.
+//! let mut streams: Vec<[(usize, StreamId); 2]> = Vec::new();
+//! let mut joined = None;
+//! while now < Time::ZERO + Duration::from_secs(5) {
+//!     // Drain: what each node wants done is done at once, by handing it to the other.
+//!     for me in 0..2 {
+//!         while let Some(output) = nodes[me].poll_output() {
+//!             match output {
+//!                 Output::Datagram { to, payload } => {
+//!                     if let Some(peer) = addrs.iter().position(|addr| *addr == to) {
+//!                         nodes[peer].handle_input(now, Input::Datagram { from: addrs[me], payload: &payload })?;
+//!                     }
+//!                 }
+//!                 Output::Stream { id, action: StreamAction::Connect { to } } => {
+//!                     let peer = addrs.iter().position(|addr| *addr == to).expect("a known address");
+//!                     let accepted = StreamId::accepted(streams.len() as u64);
+//!                     streams.push([(me, id), (peer, accepted)]);
+//!                     let event = StreamEvent::Accepted { from: addrs[me] };
+//!                     nodes[peer].handle_input(now, Input::Stream { id: accepted, event })?;
+//!                     nodes[me].handle_input(now, Input::Stream { id, event: StreamEvent::Connected })?;
+//!                 }
+//!                 Output::Stream { id, action } => {
+//!                     let pair = streams.iter().find(|pair| pair.contains(&(me, id))).expect("a known stream");
+//!                     let (peer, id) = if pair[0] == (me, id) { pair[1] } else { pair[0] };
+//!                     let event = match &action {
+//!                         StreamAction::Send(bytes) => StreamEvent::Data(bytes),
+//!                         _ => StreamEvent::Closed,
+//!                     };
+//!                     nodes[peer].handle_input(now, Input::Stream { id, event })?;
+//!                 }
+//!                 Output::Reply { token: Token(7), result } => joined = Some(result?),
+//!                 _ => {} // events, for an application that listens
+//!             }
+//!         }
+//!     }
+//!     // Then time passes, up to the next deadline of either node.
+//!     now = nodes.iter().filter_map(Node::poll_timeout).min().expect("a node always has a deadline");
+//!     for node in &mut nodes {
+//!         node.handle_input(now, Input::Timeout)?;
+//!     }
+//! }
+//!
+//! assert_eq!(joined, Some(Reply::Joined { contacted: 1, failures: vec![] }));
+//! for node in &nodes {
+//!     let view = node.view();
+//!     assert_eq!(view.len(), 2);
+//!     assert!(view.get("a").is_some() && view.get("b").is_some());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The parts
+//!
+//! ```text
+//!            Input                                   Output
+//!              |                                       ^
+//!   +----------v---------------------------------------+----------+
+//!   |  Node: one queue of outputs, one deadline, one generator    |
+//!   |  +-------------------------------------------------------+  |
+//!   |  |  serf      intents, events, queries, tags, snapshots  |  |
+//!   |  +-------------------------------------------------------+  |
+//!   |  |  swim      probing, suspicion, gossip, push/pull      |  |
+//!   |  +-------------------------------------------------------+  |
+//!   |  |  wire      messages, packets, streams, encryption     |  |
+//!   |  +-------------------------------------------------------+  |
+//!   |     view: the members, a persistent trie, O(1) to copy      |
+//!   +-------------------------------------------------------------+
+//! ```
+//!
+//! Each layer knows only those below it. [`View`] is what readers get: immutable, copied in O(1),
+//! and shared by nodes of one process that agree ([`Node::handle_input_with`]).
+//!
+//! # What is bounded
+//!
+//! Everything a peer can grow: members, intents, events, queries, streams and their buffers,
+//! forwarded pings, queues. Bytes from outside are refused and counted, never trusted; see
+//! [`Refusal`] and [`Metrics`].
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
