@@ -52,6 +52,9 @@ pub(crate) async fn run(flags: Flags, terminal: &mut Terminal<'_>) -> Result<u8,
         }
     };
     if is_lost {
+        while let Ok(Some(event)) = events.next().await {
+            show(&event, terminal)?;
+        }
         terminal.line("\nRemote side ended the monitor! This usually means that the")?;
         terminal.line("remote side has exited or crashed.")?;
         return Ok(1);
