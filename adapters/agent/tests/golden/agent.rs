@@ -30,8 +30,10 @@ pub(crate) struct Script {
     /// What a query brings, before its end.
     pub(crate) answers: Vec<QueryRecord>,
     pub(crate) events: Vec<StreamRecord>,
-    /// It closes after the last line.
+    /// It closes after the last line, unless it is endless.
     pub(crate) log: Vec<String>,
+    /// Neither queries nor monitors end.
+    pub(crate) is_endless: bool,
 }
 
 /// A running agent. It serves one connection.
@@ -121,14 +123,15 @@ impl Connection {
             Request::Query(_) if error.is_empty() => {
                 let done =
                     QueryRecord { from: String::new(), kind: QueryRecordKind::Done, payload: Bytes::new() };
-                records(script.answers.iter().chain([&done]), seq, &mut out);
+                let end = (!script.is_endless).then_some(&done);
+                records(script.answers.iter().chain(end), seq, &mut out);
             }
             Request::Stream(_) if error.is_empty() => records(&script.events, seq, &mut out),
             Request::Monitor(_) if error.is_empty() => {
                 let lines = script.log.iter().map(|log| LogRecord { log: log.clone() });
                 records(&lines.collect::<Vec<_>>(), seq, &mut out);
-                self.send(&out);
-                return false;
+                let is_endless = script.is_endless;
+                return self.send(&out) && is_endless;
             }
             _ => {}
         }
