@@ -83,3 +83,52 @@ fn map(pairs: &[(&str, String)]) -> String {
     }
     shown + "}"
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_decimal_as_long_as_they_are_small() {
+        assert_eq!([0, 127, 128, 7946].map(number), ["0", "127", "0x80", "0x1f0a"]);
+    }
+
+    #[test]
+    fn a_user_event_shows_its_payload_byte_by_byte() {
+        let user = |payload: &'static [u8]| StreamRecord::User {
+            coalesce: false,
+            ltime: 4,
+            name: "mon \"x\"".to_owned(),
+            payload: payload.into(),
+        };
+        let shown = fields(&user(b"p\0")).into_iter().map(|(key, value)| format!("{key}: {value}"));
+        let expected = [
+            "Coalesce: false",
+            "Event: \"user\"",
+            "LTime: 4",
+            "Name: \"mon \\\"x\\\"\"",
+            "Payload: []byte{0x70, 0x0}",
+        ];
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert_eq!(fields(&user(b"")).pop(), Some(("Payload", "<nil>".to_owned())));
+    }
+
+    #[test]
+    fn members_are_maps_with_sorted_keys() {
+        let tags = BTreeMap::from([("role", "web"), ("dc", "east")]);
+        let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let member = Member { name: "a".to_owned(), tags, ..Member::default() };
+        let members = vec![member.clone(), member];
+        let record = StreamRecord::Members { event: "member-join".to_owned(), members };
+        let (_, shown) = fields(&record).pop().unwrap();
+        assert!(shown.starts_with(
+            "[]interface {}{map[interface {}]interface {}{\"Addr\":[]uint8{0x0, 0x0, 0x0, 0x0}, \"DelegateCur\":0, "
+        ));
+        assert!(shown.ends_with(
+            "\"Status\":\"\", \"Tags\":map[interface {}]interface {}{\"dc\":\"east\", \"role\":\"web\"}}}"
+        ));
+        assert_eq!(shown.matches("}, map[interface {}]interface {}{").count(), 1);
+    }
+}

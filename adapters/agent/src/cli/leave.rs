@@ -6,10 +6,7 @@ use super::rpc::RpcFlags;
 use super::terminal::{Failure, Terminal};
 
 #[derive(Debug, Parser)]
-#[command(
-    about = "Makes the agent leave its cluster gracefully and end.",
-    override_usage = "tidings leave [options]"
-)]
+#[command(about = "Makes the agent leave its cluster gracefully and end.", override_usage = "tidings leave")]
 pub(crate) struct Flags {
     #[command(flatten)]
     rpc: RpcFlags,

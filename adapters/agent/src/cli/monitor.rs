@@ -5,7 +5,7 @@ use tidings_client::Error;
 use tidings_client::protocol::StreamRecord;
 
 use super::go_value;
-use super::interrupt::interrupted;
+use super::interrupt::Interrupt;
 use super::rpc::RpcFlags;
 use super::terminal::{Failure, Terminal};
 
@@ -31,14 +31,13 @@ pub(crate) async fn run(flags: Flags, terminal: &mut Terminal<'_>) -> Result<u8,
     let mut events = events.map_err(|error| Failure::because("Error starting stream", error))?;
     let log = client.monitor(&flags.log_level.to_uppercase()).await;
     let mut log = log.map_err(|error| Failure::because("Error starting monitor", error))?;
-    let interrupted = interrupted();
-    tokio::pin!(interrupted);
+    let mut interrupt = Interrupt::catch()?;
     let is_lost = loop {
         // The log is looked at first, so that the lines before an event come before it. A record that
         // cannot be understood is passed over.
         tokio::select! {
             biased;
-            () = &mut interrupted => break false,
+            () = interrupt.wait() => break false,
             line = log.next() => match line {
                 Ok(Some(line)) => terminal.line(line.log)?,
                 Err(Error::Answer(_)) => {}
@@ -52,6 +51,9 @@ pub(crate) async fn run(flags: Flags, terminal: &mut Terminal<'_>) -> Result<u8,
         }
     };
     if is_lost {
+        while let Ok(Some(event)) = events.next().await {
+            show(&event, terminal)?;
+        }
         terminal.line("\nRemote side ended the monitor! This usually means that the")?;
         terminal.line("remote side has exited or crashed.")?;
         return Ok(1);

@@ -10,7 +10,7 @@ use tidings_client::protocol::{Query, QueryRecord, QueryRecordKind};
 
 use super::event::name_and_payload;
 use super::flags::{boolean, integer};
-use super::interrupt::interrupted;
+use super::interrupt::Interrupt;
 use super::json::{self, Format};
 use super::rpc::RpcFlags;
 use super::tag;
@@ -77,13 +77,12 @@ pub(crate) async fn run(flags: Flags, terminal: &mut Terminal<'_>) -> Result<u8,
     let mut answers = answers.map_err(|error| Failure::because("Error sending query", error))?;
     let mut show =
         Show { format, no_ack: flags.no_ack, acks: Vec::new(), responses: BTreeMap::new(), count: 0 };
+    let mut interrupt = Interrupt::catch()?;
     show.start(&name, terminal)?;
-    let interrupted = interrupted();
-    tokio::pin!(interrupted);
     loop {
         let record = tokio::select! {
             record = answers.next() => record,
-            () = &mut interrupted => return Err(Failure::Silent),
+            () = interrupt.wait() => return Err(Failure::Silent),
         };
         match record {
             Ok(Some(record)) => show.record(record, terminal)?,

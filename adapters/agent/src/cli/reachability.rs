@@ -8,7 +8,7 @@ use tidings_client::Subscription;
 use tidings_client::protocol::{Query, QueryRecord, QueryRecordKind};
 
 use super::flags::boolean;
-use super::interrupt::interrupted;
+use super::interrupt::Interrupt;
 use super::rpc::RpcFlags;
 use super::terminal::{Failure, Terminal};
 
@@ -54,13 +54,14 @@ pub(crate) async fn run(flags: Flags, terminal: &mut Terminal<'_>) -> Result<u8,
     let live: BTreeSet<String> =
         members.iter().filter(|member| member.status == "alive").map(|member| member.name.clone()).collect();
     terminal.line(format_args!("Total members: {}, live members: {}", members.len(), live.len()))?;
+    let mut interrupt = Interrupt::catch()?;
     terminal.line("Starting reachability test...")?;
     let ping = Query { name: "_serf_ping".to_owned(), request_ack: true, ..Query::default() };
     let answers = client.query(ping).await;
     let answers = answers.map_err(|error| Failure::because("Error sending query", error))?;
     let acks = tokio::select! {
         acks = collect(answers, flags.verbose, terminal) => Some(acks?),
-        () = interrupted() => None,
+        () = interrupt.wait() => None,
     };
     let Some(acks) = acks else { return Err(Failure::Line("Test interrupted".to_owned())) };
     if flags.verbose {
