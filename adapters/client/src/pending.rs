@@ -63,7 +63,6 @@ enum Waiting {
 }
 
 /// What is waited for. Everything is let go when the connection ends.
-#[derive(Default)]
 pub(crate) struct Table(Mutex<Option<HashMap<u64, Waiting>>>);
 
 /// What the connection's reader has to do with a header.

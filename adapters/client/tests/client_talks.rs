@@ -316,3 +316,22 @@ async fn a_request_given_up_leaves_the_connection_in_order() {
     drop(client);
     played.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_agent_that_takes_no_bytes_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let deaf = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, &header("", 1)).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let limits = Limits { write: std::time::Duration::from_millis(50), ..Limits::default() };
+    let client = Client::connect_with(&addr, None, limits).await.unwrap();
+    // More than the buffers of both sockets hold.
+    let event = Event { payload: vec![0; 64 << 20].into(), ..Event::default() };
+    let error = client.user_event(event).await.unwrap_err();
+    assert!(matches!(error, Error::WriteTimedOut), "{error:?}");
+    assert!(matches!(client.members().await, Err(Error::Closed)));
+    deaf.abort();
+}
