@@ -75,8 +75,9 @@ impl Node {
         let mut cx = Context::new(config, Rng::new(seed), now);
         let drawn = cx.rng.u64();
         let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
-        let swim = Swim::new(&mut cx, hash_seed)?;
+        let mut swim = Swim::new(&mut cx, hash_seed)?;
         let serf = Serf::new(&mut cx, snapshot);
+        serf.tell_coordinate(&mut swim);
         let mut node = Node { cx, swim, serf, plain: Vec::new(), opener: Opener::new() };
         node.settle();
         Ok(node)

@@ -113,6 +113,12 @@ impl Serf {
             cx.metrics.coordinates_rejected += 1;
             return cx.refuse(from, Refusal::Other("a coordinate that makes no sense"));
         }
+        self.tell_coordinate(swim);
+    }
+
+    /// Puts the own coordinate on the acks to come, from the very first: somebody has to begin.
+    pub(crate) fn tell_coordinate(&self, swim: &mut Swim) {
+        let Some(client) = &self.coordinates else { return };
         swim.ack_payload.clear();
         client.coordinate().encode(&mut swim.ack_payload);
     }
