@@ -197,7 +197,7 @@ impl Serf {
             return;
         }
         let me = swim.me.clone();
-        let relays = swim.members.random(&mut cx.rng, count, false, |member| {
+        let relays = swim.members.random(&mut cx.rng, count, |member| {
             member.status == Status::Alive
                 && member.identity.versions.protocol_max >= RELAY_SINCE
                 && *member.name() != *me

@@ -17,6 +17,9 @@ use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
 
+/// Of a message's copies, one in this many (at least one) is left to ride on pings and acks.
+const TAIL_FRACTION: u32 = 6;
+
 /// Bytes a message costs in a packet beside its own: its length in the compound header.
 pub(crate) const MESSAGE_OVERHEAD: usize = 2;
 
@@ -83,6 +86,8 @@ pub(crate) struct Gossip {
     /// Where a member's broadcast stands in the first queue.
     about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
     next_id: u64,
+    /// Messages somebody waits for.
+    waiters: usize,
     /// Waiters whose broadcast is done, until the node asks.
     done: Vec<Waiter>,
     pace: Pace,
@@ -151,6 +156,7 @@ impl Gossip {
     fn insert(&mut self, cx: &mut Context, class: Class, broadcast: Broadcast) -> Rank {
         let rank = Rank { transmits: 0, len: Reverse(broadcast.bytes.len()), id: Reverse(self.next_id) };
         self.next_id += 1;
+        self.waiters += usize::from(broadcast.waiter.is_some());
         self.queues[class as usize].order.insert(rank, broadcast);
         self.pace.fresh(cx);
         rank
@@ -163,6 +169,7 @@ impl Gossip {
     }
 
     fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, transmits: u32, dropped: bool) {
+        self.waiters -= usize::from(broadcast.waiter.is_some());
         self.done.extend(broadcast.waiter);
         cx.trace(|| Decision::BroadcastFinished { member: broadcast.about, transmits, dropped });
     }
@@ -177,7 +184,7 @@ impl Gossip {
     pub(crate) fn fill(&mut self, cx: &mut Context, mut free: usize, limits: Limits, batch: &mut Batch) {
         let most = cx.config.gossip.updates_per_packet.unwrap_or(usize::MAX);
         for class in [Class::Member, Class::Intent, Class::Query, Class::Event] {
-            let limit = if class == Class::Member { limits.member } else { limits.serf };
+            let limit = limits.of(class);
             let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
             let mut tier = 0;
             while batch.len() < most && free > MESSAGE_OVERHEAD {
@@ -212,8 +219,29 @@ impl Gossip {
     }
 
     /// A round has been sent: when the next one leaves.
-    pub(crate) fn round_done(&mut self, cx: &mut Context) {
-        self.pace.round_done(cx, self.is_empty());
+    pub(crate) fn round_done(&mut self, cx: &mut Context, limits: Limits) {
+        let next = if self.is_empty() {
+            Next::Never
+        } else if self.waiters > 0 || self.is_urgent(cx, limits) {
+            Next::Soon
+        } else {
+            Next::Late
+        };
+        self.pace.round_done(cx, next);
+    }
+
+    /// Whether a message has been sent so rarely that somebody may not have it yet.
+    ///
+    /// The last copies of each message are for stragglers. They ride for nothing on the pings and
+    /// acks of the next probe interval, so that being prompt costs no packet more.
+    fn is_urgent(&self, cx: &Context, limits: Limits) -> bool {
+        let ride = cx.config.gossip.eager && cx.config.gossip.piggyback;
+        [Class::Member, Class::Intent, Class::Query, Class::Event].into_iter().any(|class| {
+            let limit = limits.of(class);
+            let tail = if ride { (limit / TAIL_FRACTION).max(1) } else { 0 };
+            let least = self.queues[class as usize].order.first_key_value();
+            least.is_some_and(|(rank, _)| rank.transmits + tail < limit)
+        })
     }
 }
 
@@ -222,6 +250,12 @@ impl Gossip {
 pub(crate) struct Limits {
     pub(crate) member: u32,
     pub(crate) serf: u32,
+}
+
+impl Limits {
+    fn of(self, class: Class) -> u32 {
+        if class == Class::Member { self.member } else { self.serf }
+    }
 }
 
 /// The transmit limit in a cluster of `members` (gossip-wire, section 8.1).
@@ -238,13 +272,24 @@ pub(crate) fn decades(n: usize) -> u32 {
 ///
 /// The original has a round each interval. Ours sends a fresh update at once, then again after
 /// gaps that double until they reach the interval: the same copies, earlier. Whatever arrives
-/// within a gap shares the next round.
+/// within a gap shares the next round, and the last copies wait for packets that leave anyway.
 #[derive(Clone, Debug, Default)]
 struct Pace {
     /// Rounds at the slow pace fall on whole intervals after this moment.
     phase: Time,
     last_round: Option<Time>,
     gap: Duration,
+}
+
+/// When another round is worth its packets.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// Nothing is left to tell.
+    Never,
+    /// Only last copies are left: give them time to ride on other packets.
+    Late,
+    /// At the running pace.
+    Soon,
 }
 
 impl Pace {
@@ -260,17 +305,17 @@ impl Pace {
         }
     }
 
-    fn round_done(&mut self, cx: &mut Context, empty: bool) {
+    fn round_done(&mut self, cx: &mut Context, next: Next) {
         self.last_round = Some(cx.now);
-        if empty {
-            return;
-        }
-        let at = if cx.config.gossip.eager && self.gap < cx.config.gossip.interval {
-            let at = cx.now + self.gap;
-            self.gap = self.gap.saturating_mul(2);
-            at
-        } else {
-            self.next_whole(cx)
+        let at = match next {
+            Next::Never => return,
+            Next::Late => cx.now + cx.config.probe.interval.max(cx.config.gossip.interval),
+            Next::Soon if cx.config.gossip.eager && self.gap < cx.config.gossip.interval => {
+                let at = cx.now + self.gap;
+                self.gap = self.gap.saturating_mul(2);
+                at
+            }
+            Next::Soon => self.next_whole(cx),
         };
         cx.timers.set_tick(Tick::Gossip, at);
     }

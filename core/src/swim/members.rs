@@ -155,20 +155,29 @@ impl Members {
         self.gone.iter()
     }
 
-    /// Up to `count` different members, uniformly among those alive or suspect (and the recently
-    /// dead, if wanted) that `accept` takes.
+    /// Whom to tell what is new in a round of `count`: the living, and as one of them perhaps
+    /// somebody recently dead, as likely as its share. Were the dead drawn like the living, a mass
+    /// failure would swallow the copies that the survivors need.
+    pub(crate) fn audience(&self, rng: &mut Rng, count: usize, me: &str) -> SmallVec<[Member; 4]> {
+        let live = self.trie().live();
+        let drawn = rng.index(live + self.told.len()).checked_sub(live);
+        let few = live.saturating_sub(1) < count;
+        let place = if few { Some(rng.index(self.told.len())) } else { drawn };
+        let dead = place.and_then(|place| self.told.get(place)).and_then(|name| self.known(name)).cloned();
+        let count = count - usize::from(dead.is_some() && !few);
+        let mut audience = self.random(rng, count, |member| member.name() != me);
+        audience.extend(dead);
+        audience
+    }
+
+    /// Up to `count` different members, uniformly among those alive or suspect that `accept` takes.
     pub(crate) fn random(
         &self,
         rng: &mut Rng,
         count: usize,
-        with_dead: bool,
         mut accept: impl FnMut(&Member) -> bool,
     ) -> SmallVec<[Member; 4]> {
-        let live = self.trie().live();
-        let total = live + if with_dead { self.told.len() } else { 0 };
-        let nth = |rank: usize| {
-            if rank < live { self.trie().nth_live(rank) } else { self.known(&self.told[rank - live]) }
-        };
+        let total = self.trie().live();
         let mut chosen: SmallVec<[Member; 4]> = SmallVec::new();
         // Few members: all of them in random order, so that none is missed by chance.
         let mut ranks: SmallVec<[usize; 16]> = SmallVec::new();
@@ -183,7 +192,7 @@ impl Members {
                 break;
             }
             let rank = if few { ranks[draw] } else { rng.index(total) };
-            let Some(member) = nth(rank) else { continue };
+            let Some(member) = self.trie().nth_live(rank) else { continue };
             if accept(member)
                 && !chosen.iter().any(|known| known.hash == member.hash && known.name() == member.name())
             {

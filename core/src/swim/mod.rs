@@ -155,7 +155,7 @@ impl Swim {
     pub(crate) fn on_gossip_tick(&mut self, cx: &mut Context) {
         let me = self.me.clone();
         let count = cx.config.gossip.nodes;
-        let targets = self.members.random(&mut cx.rng, count, true, |member| *member.name() != *me);
+        let targets = self.members.audience(&mut cx.rng, count, &me);
         if targets.is_empty() {
             // Nobody to tell. A newcomer is an update itself and sets rounds going again.
             return;
@@ -174,14 +174,19 @@ impl Swim {
             let crc = target.identity.versions.protocol_max >= CRC_SINCE;
             self.packets.send_parts(cx, target.identity.addr, &batch, crc);
         }
-        self.gossip.round_done(cx);
+        let limits = self.limits(cx);
+        self.gossip.round_done(cx, limits);
+    }
+
+    fn limits(&self, cx: &Context) -> Limits {
+        Limits {
+            member: transmit_limit(&cx.config.gossip, self.members.known_len()),
+            serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
+        }
     }
 
     fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {
-        let limits = Limits {
-            member: transmit_limit(&cx.config.gossip, self.members.known_len()),
-            serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
-        };
+        let limits = self.limits(cx);
         self.gossip.fill(cx, budget, limits, batch);
     }
 

@@ -140,7 +140,7 @@ impl Swim {
         probe.late = true;
         let me = self.me.clone();
         let target = probe.target.clone();
-        let helpers = self.members.random(&mut cx.rng, cx.config.probe.indirect_checks, false, |member| {
+        let helpers = self.members.random(&mut cx.rng, cx.config.probe.indirect_checks, |member| {
             member.state == State::Alive && *member.name() != *me && *member.name() != *target.name
         });
         for helper in helpers {

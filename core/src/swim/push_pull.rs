@@ -38,7 +38,7 @@ impl Swim {
         let me = self.me.clone();
         let peer = self
             .members
-            .random(&mut cx.rng, 1, false, |member| member.state == State::Alive && *member.name() != *me);
+            .random(&mut cx.rng, 1, |member| member.state == State::Alive && *member.name() != *me);
         if let Some(peer) = peer.first() {
             // A full table of streams skips this turn; the next comes by itself.
             let _ = self.dial(cx, peer.identity.addr, Purpose::Sync);
