@@ -57,11 +57,9 @@ impl Dispatcher {
                     self.log.warn("agent", format_args!("{count} events were missed: too many at once"));
                 }
                 Some(_) => {}
-                None => break,
+                // What is still being folded is about an agent that ends: nobody is left to tell.
+                None => return,
             }
-        }
-        for event in self.members.flush() {
-            self.deliver(Arc::new(Event::Members(event)));
         }
     }
 

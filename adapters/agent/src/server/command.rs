@@ -232,7 +232,7 @@ fn key_response(error: String, report: KeyReport, listing: bool) -> Done {
 }
 
 async fn coordinate(control: Control, node: String) -> Done {
-    let found = control.node().inspect(move |core| core.coordinate(&node).cloned()).await;
+    let found = control.node().inspect(move |core| core.coordinate(&node)).await;
     done(found.map(|found| {
         let ok = found.is_some();
         let coord = found.map_or_else(Coordinate::default, |c| Coordinate {
