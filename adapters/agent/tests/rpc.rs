@@ -146,8 +146,14 @@ async fn a_stream_tells_who_joins_and_leaves_as_recorded() {
 #[tokio::test]
 async fn talks_with_a_lone_agent_go_as_recorded() {
     let lone = cluster(&[Spec::new("enc", &[])]).await;
-    let names =
-        ["raw-array-structs", "raw-body-where-none", "raw-nils", "raw-seq-max", "raw-seq-negative", "raw-seq-reuse"];
+    let names = [
+        "raw-array-structs",
+        "raw-body-where-none",
+        "raw-nils",
+        "raw-seq-max",
+        "raw-seq-negative",
+        "raw-seq-reuse",
+    ];
     replay_all(&lone, &names).await;
 }
 
@@ -155,14 +161,16 @@ async fn talks_with_a_lone_agent_go_as_recorded() {
 async fn talks_about_authentication_go_as_recorded() {
     let spec = Spec { json: Some(r#"{"rpc_auth": "s3cret"}"#), ..Spec::new("authy", &[]) };
     let authy = cluster(&[spec]).await;
-    let names = ["cli-auth-missing-event", "cli-auth-missing", "cli-auth-ok", "cli-auth-wrong", "raw-auth-sequence"];
+    let names =
+        ["cli-auth-missing-event", "cli-auth-missing", "cli-auth-ok", "cli-auth-wrong", "raw-auth-sequence"];
     replay_all(&authy, &names).await;
 }
 
 #[tokio::test]
 async fn talks_about_keys_go_as_recorded() {
     let dir = tempfile::tempdir().unwrap();
-    let keys = "[\"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=\",\"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\"]";
+    let keys =
+        "[\"QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI=\",\"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=\"]";
     let flag = |name: &str| {
         let path = dir.path().join(name);
         std::fs::write(&path, keys).unwrap();

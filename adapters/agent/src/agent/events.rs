@@ -1,6 +1,7 @@
 //! The way of a node's news: into the log at once, folded to scripts and streams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidings_core::config::Coalesce;
 use tidings_core::serf::coalesce::MemberCoalescer;
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 use crate::handlers::{Handlers, Job};
 use crate::log::{Log, Renderer};
 use crate::server::Hub;
+
+/// How long the node's first event is awaited.
+const FIRST_EVENT: Duration = Duration::from_millis(200);
 
 /// Takes a node's events until it stops.
 pub(super) struct Dispatcher {
@@ -39,6 +43,13 @@ impl Dispatcher {
         let renderer = Renderer::new(log.clone(), config.name.clone(), config.members.resolve_conflicts);
         let members = MemberCoalescer::new(rule, config.members.max);
         Dispatcher { renderer, members, start: Instant::now(), node, log, handlers, hub, name_lost }
+    }
+
+    /// Takes the node's first event, its own join, so that its line stands before all that follows.
+    pub(super) async fn begin(&mut self, events: &mut Events) {
+        if let Ok(Some(Notice::Event(event))) = tokio::time::timeout(FIRST_EVENT, events.next()).await {
+            self.take(event);
+        }
     }
 
     pub(super) async fn run(mut self, mut events: Events) {

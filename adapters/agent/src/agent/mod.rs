@@ -56,7 +56,7 @@ impl Agent {
             tokio::spawn(keyring::write_all(path.clone(), requests));
         }
         let node = spawn(config.core.clone(), options).map_err(|error| failed(spawn_error(&error)))?;
-        let events = node.subscribe();
+        let mut events = node.subscribe();
         let listener = match server::bind(&config.rpc_addr) {
             Ok(listener) => listener,
             Err(error) => return Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
@@ -67,8 +67,9 @@ impl Agent {
         let scripts = Arc::clone(&config.live.handlers);
         let handlers = Arc::new(Handlers::start(Arc::clone(&scripts), node.clone(), log.clone()));
         let (lost, name_lost) = watch::channel(false);
-        let dispatcher =
+        let mut dispatcher =
             Dispatcher::new(node.clone(), log, Arc::clone(&handlers), hub.clone(), COALESCE, lost);
+        dispatcher.begin(&mut events).await;
         let dispatcher = tokio::spawn(dispatcher.run(events));
         match Server::start(listener, control.clone(), hub, config.rpc_auth.clone(), scripts) {
             Ok(server) => Ok(Agent { control, server, handlers, dispatcher, name_lost }),

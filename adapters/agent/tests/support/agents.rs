@@ -27,11 +27,8 @@ impl Spec {
 /// Starts an agent. Its timing is that of the local profile, with gossip five times as fast.
 pub(crate) async fn agent(spec: &Spec) -> Agent {
     let dir = tempfile::tempdir().unwrap();
-    let mut words = vec![
-        format!("-node={}", spec.name),
-        "-rpc-addr=127.0.0.1:0".into(),
-        "-profile=local".into(),
-    ];
+    let mut words =
+        vec![format!("-node={}", spec.name), "-rpc-addr=127.0.0.1:0".into(), "-profile=local".into()];
     if !spec.flags.iter().any(|flag| flag.starts_with("-bind")) {
         words.push("-bind=127.0.0.1:0".into());
     }

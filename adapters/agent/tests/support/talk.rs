@@ -140,7 +140,9 @@ impl Talk {
             }
             let same = |unit: &Unit| {
                 unit.seq() == seq
-                    && ["From", "Type"].iter().all(|key| unit.body_text(key) == field(&body, key).and_then(Value::as_str))
+                    && ["From", "Type"]
+                        .iter()
+                        .all(|key| unit.body_text(key) == field(&body, key).and_then(Value::as_str))
             };
             // Members answer in any order, and more of them than in the recording may.
             if let Some(found) = expected.iter().position(same) {
@@ -200,7 +202,8 @@ impl Talk {
                     self.compare(path, got, wanted);
                 }
             }
-            (Value::Integer(_), Value::Integer(_)) if ["Port", "LTime"].iter().any(|key| path.ends_with(key)) => {}
+            (Value::Integer(_), Value::Integer(_))
+                if ["Port", "LTime"].iter().any(|key| path.ends_with(key)) => {}
             (Value::F64(_), Value::F64(_)) => {}
             (Value::String(_), Value::String(_)) if path.matches('/').count() == 2 => {}
             (Value::String(got), Value::String(wanted)) => {
