@@ -1,5 +1,6 @@
 //! The command `agent`: from flags to exit status (serf-agent, sections 3.2 and 5).
 
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(1);
 
 /// Runs `agent` with the words behind it and gives the exit status.
 #[must_use]
-pub fn run<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> i32 {
+pub fn run(words: &[OsString]) -> u8 {
     let console = match Console::start(std::io::stdout()) {
         Ok(console) => console,
         Err(error) => {
@@ -23,6 +24,7 @@ pub fn run<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> i32 {
             return 1;
         }
     };
+    let words = words.iter().map(|word| word.to_string_lossy());
     let flags = match Flags::parse(words) {
         Ok(flags) => flags,
         Err(error) => return refuse(&console, &error),
@@ -49,7 +51,7 @@ pub fn run<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> i32 {
     status
 }
 
-fn refuse(console: &Console, error: &FlagError) -> i32 {
+fn refuse(console: &Console, error: &FlagError) -> u8 {
     let status = match error {
         FlagError::Help => {
             eprint!("{}", Flags::usage());
@@ -70,7 +72,7 @@ fn refuse(console: &Console, error: &FlagError) -> i32 {
 }
 
 /// Everything up to a running agent. An error is for the user, and the status is 1.
-async fn start_and_run(flags: &Flags, console: &Console) -> Result<i32, String> {
+async fn start_and_run(flags: &Flags, console: &Console) -> Result<u8, String> {
     let settings = flags.read()?;
     let mut config = resolve(&settings, &mut |notice| console.headline(notice))?;
     let log = Log::new(config.live.log_level.clone().unwrap_or(Level::Info), Some(console.clone()));
@@ -135,7 +137,7 @@ fn describe(console: &Console, config: &AgentConfig, agent: &Agent) {
 
 /// How an agent came to its end.
 struct End {
-    status: i32,
+    status: u8,
     left: bool,
 }
 
@@ -149,7 +151,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn until_the_end(mut self, agent: Agent, signals: &mut Signals) -> i32 {
+    async fn until_the_end(mut self, agent: Agent, signals: &mut Signals) -> u8 {
         let end = self.wait(&agent, signals).await;
         agent.shutdown(end.left).await;
         end.status
