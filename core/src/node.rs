@@ -75,8 +75,12 @@ impl Node {
         let mut cx = Context::new(config, Rng::new(seed), now);
         let drawn = cx.rng.u64();
         let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
-        let swim = Swim::new(&mut cx, hash_seed)?;
+        let mut swim = Swim::new(&mut cx, hash_seed)?;
         let serf = Serf::new(&mut cx, snapshot);
+        if let Some(client) = &serf.coordinates {
+            // From the first ack on: a peer learns nothing from an ack without one.
+            client.coordinate().encode(&mut swim.ack_payload);
+        }
         let mut node = Node { cx, swim, serf, plain: Vec::new(), opener: Opener::new() };
         node.settle();
         Ok(node)
