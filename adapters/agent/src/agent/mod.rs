@@ -12,7 +12,7 @@ mod signals;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_tokio::{Error, Handle, Options, SpawnError, spawn};
+use tidings_tokio::{Error, Handle, Options, SpawnError, spawn_with_events};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -48,15 +48,14 @@ impl Agent {
         let failed = |error: String| format!("Failed to start the Serf agent: Error creating Serf: {error}");
         config.check_core().map_err(failed)?;
         log.info("agent", format_args!("Serf agent starting"));
-        let mut options = Options::default();
-        options.bind = Some(config.bind);
-        if let Some(path) = &config.keyring_file {
+        let persist = config.keyring_file.clone().map(|path| {
             let (writer, requests) = mpsc::channel(KEYRING_WRITES);
-            options.persist = Some(writer);
-            tokio::spawn(keyring::write_all(path.clone(), requests));
-        }
-        let node = spawn(config.core.clone(), options).map_err(|error| failed(spawn_error(&error)))?;
-        let mut events = node.subscribe();
+            tokio::spawn(keyring::write_all(path, requests));
+            writer
+        });
+        let options = Options { bind: Some(config.bind), persist, ..Options::default() };
+        let (node, mut events) =
+            spawn_with_events(config.core.clone(), options).map_err(|error| failed(spawn_error(&error)))?;
         let listener = match server::bind(&config.rpc_addr) {
             Ok(listener) => listener,
             Err(error) => return Err(stop(&node, format!("Error starting RPC listener: {error}")).await),

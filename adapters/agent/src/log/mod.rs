@@ -165,7 +165,7 @@ impl Log {
     }
 
     /// The last lines of at least `level`, and the live ones that follow them without a gap until
-    /// [`SUBSCRIBER_LINES`] wait to be read. `name` is whom to blame for lagging.
+    /// 512 wait to be read. `name` is whom to blame for lagging.
     #[must_use]
     pub fn subscribe(&self, level: Level, name: String) -> Subscription {
         let (lines, live) = mpsc::channel(SUBSCRIBER_LINES);

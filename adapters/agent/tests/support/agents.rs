@@ -24,7 +24,8 @@ impl Spec {
     }
 }
 
-/// Starts an agent. Its timing is that of the local profile, with gossip five times as fast.
+/// Starts an agent. Its timing is that of the local profile, with gossip five times as fast and
+/// repeated so often that nobody misses anything.
 pub(crate) async fn agent(spec: &Spec) -> Agent {
     let dir = tempfile::tempdir().unwrap();
     let mut words =
@@ -41,6 +42,7 @@ pub(crate) async fn agent(spec: &Spec) -> Agent {
     let settings = Flags::parse(words).unwrap().read().unwrap();
     let mut config = resolve(&settings, &mut |notice| panic!("{notice}")).unwrap();
     config.core.gossip.interval = Duration::from_millis(20);
+    config.core.gossip.retransmit_mult = 10;
     let log = Log::new(Level::Info, None);
     config.load_files(&mut |_| {}).unwrap();
     Agent::start(&config, log).await.unwrap()
