@@ -1,6 +1,14 @@
 //! The agent and the command line of Tidings.
+//!
+//! The program `tidings` calls [`cli::run`]; everything it does is here.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod cli;
+pub mod config;
 pub mod duration;
+mod errors;
+pub mod handlers;
+pub mod log;
 pub mod quote;
+pub mod server;

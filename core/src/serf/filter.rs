@@ -40,7 +40,11 @@ pub fn check_expression(expression: &str) -> Result<(), String> {
     compile(expression).map(|_| ())
 }
 
-fn compile(expression: &str) -> Result<Regex, String> {
+/// Compiles an expression in Go's syntax, within bounds that no peer or client can exceed.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn compile(expression: &str) -> Result<Regex, String> {
     if expression.len() > EXPRESSION_BYTES_MAX {
         return Err(alloc::format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes"));
     }

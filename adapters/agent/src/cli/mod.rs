@@ -55,9 +55,14 @@ macro_rules! client {
     };
 }
 
-/// All commands, sorted by name. `agent` belongs here as well: its usage and its run are those of
-/// the agent's own module.
+/// All commands, sorted by name.
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "agent",
+        synopsis: "Runs a Tidings agent",
+        usage: crate::config::Flags::usage,
+        run: |words, _| crate::agent::run(words),
+    },
     client!(event, "event", "Send a custom event through the cluster"),
     client!(force_leave, "force-leave", "Forces a member of the cluster to enter the \"left\" state"),
     client!(info, "info", "Provides debugging information for operators"),

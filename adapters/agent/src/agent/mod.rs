@@ -1,0 +1,136 @@
+//! A running agent: a node with its log, scripts, RPC server and files.
+
+mod control;
+mod events;
+mod files;
+mod keyring;
+mod metrics;
+mod retry;
+mod run;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_tokio::{Error, Handle, Options, SpawnError, spawn_with_events};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+pub use self::control::Control;
+use self::events::Dispatcher;
+pub use self::run::run;
+use crate::config::{AgentConfig, COALESCE};
+use crate::handlers::Handlers;
+use crate::log::Log;
+use crate::server::{self, Hub, Server};
+
+/// Keyring writes that may wait; each is awaited by a key command, so few are ever under way.
+const KEYRING_WRITES: usize = 16;
+/// How long the last events may take to reach log and streams at the end.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
+
+/// A running agent. Dropping it closes its server; the node lives as long as its handles.
+pub struct Agent {
+    control: Control,
+    server: Server,
+    handlers: Arc<Handlers>,
+    dispatcher: JoinHandle<()>,
+    name_lost: watch::Receiver<bool>,
+}
+
+impl Agent {
+    /// Starts everything. The configuration's files must have been
+    /// [loaded](AgentConfig::load_files).
+    ///
+    /// # Errors
+    /// What could not be started, as one line for the user. Nothing is left behind.
+    pub async fn start(config: &AgentConfig, log: Log) -> Result<Agent, String> {
+        let failed = |error: String| format!("Failed to start the Serf agent: Error creating Serf: {error}");
+        config.check_core().map_err(failed)?;
+        log.info("agent", format_args!("Serf agent starting"));
+        let persist = config.keyring_file.clone().map(|path| {
+            let (writer, requests) = mpsc::channel(KEYRING_WRITES);
+            tokio::spawn(keyring::write_all(path, requests));
+            writer
+        });
+        let options = Options { bind: Some(config.bind), persist, ..Options::default() };
+        let (node, mut events) =
+            spawn_with_events(config.core.clone(), options).map_err(|error| failed(spawn_error(&error)))?;
+        let listener = match server::bind(&config.rpc_addr) {
+            Ok(listener) => listener,
+            Err(error) => return Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
+        };
+        let (tags, tags_file) = (config.live.tags.clone(), config.tags_file.clone());
+        let control = Control::new(node.clone(), log.clone(), tags, tags_file);
+        let hub = Hub::new(log.clone());
+        let scripts = Arc::clone(&config.live.handlers);
+        let handlers = Arc::new(Handlers::start(Arc::clone(&scripts), node.clone(), log.clone()));
+        let (lost, name_lost) = watch::channel(false);
+        let mut dispatcher =
+            Dispatcher::new(node.clone(), log, Arc::clone(&handlers), hub.clone(), COALESCE, lost);
+        dispatcher.begin(&mut events).await;
+        let dispatcher = tokio::spawn(dispatcher.run(events));
+        match Server::start(listener, control.clone(), hub, config.rpc_auth.clone(), scripts) {
+            Ok(server) => Ok(Agent { control, server, handlers, dispatcher, name_lost }),
+            Err(error) => Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
+        }
+    }
+
+    /// Its operations.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Its RPC server.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Waits until the vote on the own name is lost.
+    async fn name_lost(&self) {
+        let mut lost = self.name_lost.clone();
+        if lost.wait_for(|lost| *lost).await.is_err() {
+            // The node has stopped: there is nothing to lose any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Stops everything. `left`: the cluster was told.
+    pub async fn shutdown(self, left: bool) {
+        let Agent { control, server, dispatcher, .. } = self;
+        let log = control.log();
+        log.info("agent", format_args!("requesting serf shutdown"));
+        if !left {
+            log.warn("serf", format_args!("Shutdown without a Leave"));
+        }
+        if let Err(error) = control.node().shutdown().await {
+            log.error("agent", format_args!("{error}"));
+        }
+        // A reader that does not keep up loses its last events rather than keep us.
+        let _ = tokio::time::timeout(LAST_EVENTS, dispatcher).await;
+        drop(server);
+        log.info("agent", format_args!("shutdown complete"));
+    }
+}
+
+async fn stop(node: &Handle, error: String) -> String {
+    match node.shutdown().await {
+        Ok(()) | Err(Error::Stopped) => error,
+        Err(other) => format!("{error}; {other}"),
+    }
+}
+
+/// Why a node was not started, in the words of the original.
+fn spawn_error(error: &SpawnError) -> String {
+    match error {
+        SpawnError::Bind { .. } => format!(
+            "Failed to create memberlist: Could not set up network transport: failed to obtain an address: {error}"
+        ),
+        SpawnError::NoPrivateAddress => format!(
+            "Failed to create memberlist: Failed to get final advertise address: {error}; give one with -advertise"
+        ),
+        other => other.to_string(),
+    }
+}

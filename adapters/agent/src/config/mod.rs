@@ -1,0 +1,17 @@
+//! The agent's configuration: files and flags in, a checked [`AgentConfig`] out
+//! (serf-agent, section 3).
+
+mod file;
+mod flags;
+mod keys;
+mod net;
+mod resolve;
+mod settings;
+mod tags;
+
+pub(crate) use self::file::os_error;
+pub use self::flags::{FlagError, Flags};
+pub use self::keys::{decode_key, render_keyring};
+pub use self::resolve::{AgentConfig, COALESCE, Live, resolve};
+pub use self::settings::Settings;
+pub use self::tags::render_tags;
