@@ -3,6 +3,7 @@
 use core::fmt;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
@@ -24,7 +25,9 @@ const SWEEP_MIN: usize = 1 << 12;
 /// What no trie uses any more is dropped by a sweep whenever the pool has doubled, so that its
 /// memory stays within a constant factor of what the tries use at that moment.
 pub struct Pool<R> {
-    tables: [HashMap<Summary, Node<R>, FixedState>; TABLES],
+    /// Made when the first node comes: an empty pool is small, since it is lent to and taken back
+    /// from a node with each of its inputs.
+    tables: Vec<HashMap<Summary, Node<R>, FixedState>>,
     len: usize,
     sweep_at: usize,
 }
@@ -38,9 +41,8 @@ impl<R> Default for Pool<R> {
 impl<R> Pool<R> {
     /// Without nodes.
     #[must_use]
-    pub fn new() -> Self {
-        let tables = core::array::from_fn(|_| HashMap::with_hasher(FixedState::default()));
-        Pool { tables, len: 0, sweep_at: SWEEP_MIN }
+    pub const fn new() -> Self {
+        Pool { tables: Vec::new(), len: 0, sweep_at: SWEEP_MIN }
     }
 
     /// Number of nodes held, in use or not.
@@ -80,7 +82,7 @@ const fn table(depth: u32, sum: &Summary) -> usize {
 
 /// The node at `depth` of the records with this summary, if there is a pool and it has it.
 pub(super) fn find<R>(pool: Option<&Pool<R>>, depth: u32, sum: &Summary) -> Option<Node<R>> {
-    pool?.tables[table(depth, sum)].get(sum).cloned()
+    pool?.tables.get(table(depth, sum))?.get(sum).cloned()
 }
 
 /// Shows a subtree to the pool, if there is one.
@@ -88,6 +90,9 @@ pub(super) fn add<R: Record>(pool: Option<&mut Pool<R>>, depth: u32, subtree: &S
     let (Some(pool), false) = (pool, matches!(subtree.node, Node::Empty)) else { return };
     if pool.len >= pool.sweep_at {
         pool.sweep();
+    }
+    if pool.tables.is_empty() {
+        pool.tables.resize_with(TABLES, || HashMap::with_hasher(FixedState::default()));
     }
     let table = &mut pool.tables[table(depth, &subtree.sum)];
     if table.insert(subtree.sum, subtree.node.clone()).is_none() {
