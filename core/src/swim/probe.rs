@@ -121,17 +121,26 @@ impl Swim {
             acked_by_stream: false,
         });
         cx.trace(|| Decision::ProbeStarted { target: target.identity.name.clone(), seq });
-        let (me, addr) = (self.me.clone(), target.identity.addr);
-        let ping = Ping { node: &target.identity.name, seq, source: Source::new(self.addr, &me) };
-        if target.state == State::Suspect && cx.config.suspicion.buddy {
-            let suspect = Suspect { node: &target.identity.name, from: &me, incarnation: target.incarnation };
-            let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-            let parts =
-                [self.packets.encode(|out| ping.encode(out)), self.packets.encode(|out| suspect.encode(out))];
-            self.packets.send_parts(cx, addr, &parts, crc);
-        } else {
-            self.send(cx, addr, |out| ping.encode(out));
-        }
+        self.ping(cx, target.identity.addr, &target.identity.name, seq);
+    }
+
+    /// Sends a ping, for this node or for another. Whoever is suspect is told so in the same packet,
+    /// so that it can refute at once (Lifeguard's buddy system).
+    fn ping(&mut self, cx: &mut Context, to: SocketAddr, node: &str, seq: u32) {
+        let me = self.me.clone();
+        let ping = Ping { node, seq, source: Source::new(self.addr, &me) };
+        let suspect = self
+            .members
+            .known(node)
+            .filter(|member| member.state == State::Suspect && cx.config.suspicion.buddy)
+            .map(|member| (member.incarnation, member.identity.versions.protocol_max >= CRC_SINCE));
+        let Some((incarnation, crc)) = suspect else {
+            return self.send(cx, to, |out| ping.encode(out));
+        };
+        let suspect = Suspect { node, from: &me, incarnation };
+        let parts =
+            [self.packets.encode(|out| ping.encode(out)), self.packets.encode(|out| suspect.encode(out))];
+        self.packets.send_parts(cx, to, &parts, crc);
     }
 
     /// The ack is late: ask helpers and, at the same time, try a stream.
@@ -226,9 +235,7 @@ impl Swim {
         self.probing.forwards.insert(seq, Forward { to, seq: request.seq, nack: request.nack, until });
         let patience = cx.config.probe.timeout.saturating_mul(cx.config.probe.nack_percent) / 100;
         cx.timers.set(Key::Forward(seq), cx.now + patience);
-        let me = self.me.clone();
-        let ping = Ping { node: request.node, seq, source: Source::new(self.addr, &me) };
-        self.send(cx, SocketAddr::new(request.target, port), |out| ping.encode(out));
+        self.ping(cx, SocketAddr::new(request.target, port), request.node, seq);
     }
 
     /// A ping sent for somebody else was not answered in time.
