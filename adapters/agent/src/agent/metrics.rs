@@ -15,7 +15,7 @@ impl Agent {
         let (accepted, commands) = self.server.counters();
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        let now = chrono::Local::now().format("%Y-%m-%d %H:%M:%S %z");
+        let now = chrono::Utc::now().format("%Y-%m-%d %H:%M:%S +0000 UTC");
 
         let mut text = String::new();
         let gauges = [
@@ -28,10 +28,10 @@ impl Agent {
         for (name, value) in gauges {
             writeln!(text, "[{now}][G] 'serf-agent.{host}.{name}': {value}.000").expect("strings take all");
         }
-        let counters = [("agent.ipc.accept", accepted), ("agent.ipc.command", commands)];
-        for (name, value) in counters.into_iter().chain(core_counters(&core)).filter(|(_, value)| *value > 0)
-        {
-            writeln!(text, "[{now}][C] 'serf-agent.{name}': Count: {value} Sum: {value}.000")
+        let own = [("agent.ipc.accept", accepted), ("agent.ipc.command", commands)];
+        let counters = own.into_iter().chain(core_counters(&core)).map(|(name, n)| (name, n, n));
+        for (name, count, sum) in counters.chain(core_sums(&core)).filter(|(_, count, _)| *count > 0) {
+            writeln!(text, "[{now}][C] 'serf-agent.{name}': Count: {count} Sum: {sum}.000")
                 .expect("strings take all");
         }
         text
@@ -47,11 +47,8 @@ fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
         ("memberlist.msg.alive", core.alive_in),
         ("memberlist.msg.suspect", core.suspect_in),
         ("memberlist.msg.dead", core.dead_in),
-        ("memberlist.udp.sent", core.datagram_bytes_out),
-        ("memberlist.udp.received", core.datagram_bytes_in),
         ("memberlist.tcp.accept", core.streams_accepted),
         ("memberlist.tcp.connect", core.streams_dialled),
-        ("memberlist.tcp.sent", core.stream_bytes_out),
         ("serf.member.join", core.members_joined),
         ("serf.member.left", core.members_left),
         ("serf.member.failed", core.members_failed),
@@ -64,6 +61,17 @@ fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
         ("serf.query_duplicate_acks", core.query_duplicate_acks),
         ("serf.query_duplicate_responses", core.query_duplicate_responses),
         ("serf.coordinate.rejected", core.coordinates_rejected),
+    ]
+    .into_iter()
+}
+
+/// Those that sum up bytes: name, how often, bytes.
+fn core_sums(core: &Metrics) -> impl Iterator<Item = (&'static str, u64, u64)> {
+    let streams = core.streams_accepted + core.streams_dialled;
+    [
+        ("memberlist.udp.sent", core.datagrams_out, core.datagram_bytes_out),
+        ("memberlist.udp.received", core.datagrams_in, core.datagram_bytes_in),
+        ("memberlist.tcp.sent", streams, core.stream_bytes_out),
     ]
     .into_iter()
 }

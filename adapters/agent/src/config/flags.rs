@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use super::file::{self, Source};
 use super::settings::{Settings, Slot};
 use super::tags::parse_tag;
+use crate::cli::flags::{boolean, integer};
 use crate::duration;
+use crate::quote::Quoted;
 
 /// A flag, the setting it stands for, and what the help says about it.
 struct Flag {
@@ -128,7 +130,7 @@ impl Flags {
     fn set(&mut self, flag: &Flag, value: String) -> Result<(), FlagError> {
         let name = flag.name;
         let wrong = |kind: &str, value: &str| {
-            FlagError::Usage(format!("invalid {kind}value {value:?} for flag -{name}: parse error"))
+            FlagError::Usage(format!("invalid {kind}value {} for flag -{name}: parse error", Quoted(value)))
         };
         match name {
             "config-file" => self.sources.push(Source::File(PathBuf::from(&value))),
@@ -139,10 +141,8 @@ impl Flags {
             None => {}
             Some(Slot::Text(place)) => *place = value,
             Some(Slot::Texts(place)) => place.push(value),
-            Some(Slot::Bool(place)) => {
-                *place = parse_bool(&value).ok_or_else(|| wrong("boolean ", &value))?
-            }
-            Some(Slot::Int(place)) => *place = value.parse().map_err(|_| wrong("", &value))?,
+            Some(Slot::Bool(place)) => *place = boolean(&value).map_err(|_| wrong("boolean ", &value))?,
+            Some(Slot::Int(place)) => *place = integer(&value).map_err(|_| wrong("", &value))?,
             Some(Slot::Duration(place)) => {
                 *place =
                     duration::parse(&value).map_err(|error| FlagError::Value(format!("Error: {error}")))?;
@@ -151,7 +151,7 @@ impl Flags {
                 let (key, value) = parse_tag(&value).map_err(|e| FlagError::Value(format!("Error: {e}")))?;
                 place.insert(key, value);
             }
-            Some(Slot::Unsupported) if parse_bool(&value) == Some(false) || value.is_empty() => {}
+            Some(Slot::Unsupported) if boolean(&value) == Ok(false) || value.is_empty() => {}
             Some(Slot::Unsupported) => return Err(FlagError::Value(file::unsupported(&format!("-{name}")))),
             Some(Slot::Switch(_)) => unreachable!("no flag stands for such a setting"),
         }
@@ -183,15 +183,6 @@ impl Flags {
             writeln!(text, "  {left:<28}{}", flag.help).expect("writing to a string cannot fail");
         }
         text
-    }
-}
-
-/// A truth value as Go reads it.
-fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
     }
 }
 

@@ -84,6 +84,7 @@ impl Connection<'_> {
             self.respond(seq, error_text::HANDSHAKE_ALREADY_PERFORMED);
         } else {
             self.handshake_done = true;
+            self.trust();
             self.respond(seq, "");
         }
     }
@@ -91,6 +92,7 @@ impl Connection<'_> {
     fn auth(&mut self, seq: u64, key: &str) {
         if same_key(key, &self.shared.auth_key) {
             self.authenticated = true;
+            self.trust();
             self.respond(seq, "");
         } else {
             self.respond(seq, error_text::INVALID_AUTHENTICATION_TOKEN);

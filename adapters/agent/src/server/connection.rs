@@ -19,11 +19,15 @@ use super::Shared;
 use super::feed::{self, Feed, Feeds, PendingQueries, Record};
 
 /// Bytes of one request object.
-const OBJECT_BYTES_MAX: usize = 1 << 20;
-/// Bytes of requests read ahead of the one that is carried out.
-const AHEAD_BYTES_MAX: usize = OBJECT_BYTES_MAX + (64 << 10);
+const OBJECT_BYTES_MAX: usize = 256 << 10;
+/// The same for a client that has not shaken hands and shown its key.
+const STRANGER_BYTES_MAX: usize = 4 << 10;
+/// Bytes of requests read ahead of the one that is carried out, besides one object.
+const AHEAD_BYTES_MAX: usize = 32 << 10;
 /// While this much waits to be sent, no request is taken up and no record added.
 const UNSENT_BYTES_MAX: usize = 256 << 10;
+/// Room for answers that a connection keeps while it has none.
+const KEPT_BYTES_MAX: usize = 32 << 10;
 /// A client has this long to finish its handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// A client that has finished sending has this long to take the rest of its answers, a piece each.
@@ -61,6 +65,7 @@ pub(super) struct Connection<'a> {
     pub(super) handshake_done: bool,
     pub(super) authenticated: bool,
     inbox: ObjectBuffer,
+    object_bytes_max: usize,
     out: Vec<u8>,
     /// Bytes at the start of `out` that are sent already.
     sent: usize,
@@ -97,7 +102,8 @@ impl<'a> Connection<'a> {
             queries: PendingQueries::default(),
             handshake_done: false,
             authenticated: shared.auth_key.is_empty(),
-            inbox: ObjectBuffer::new(OBJECT_BYTES_MAX),
+            inbox: ObjectBuffer::new(STRANGER_BYTES_MAX),
+            object_bytes_max: STRANGER_BYTES_MAX,
             out: Vec::new(),
             sent: 0,
             header: RequestHeader::default(),
@@ -134,7 +140,7 @@ impl<'a> Connection<'a> {
     ) -> Result<(), Close> {
         let unsent = self.has_unsent();
         let room = self.has_room();
-        let may_read = !self.ending && self.inbox.spare().len() < AHEAD_BYTES_MAX;
+        let may_read = !self.ending && self.inbox.spare().len() < self.object_bytes_max + AHEAD_BYTES_MAX;
         let must_drain = unsent && self.ending;
         tokio::select! {
             result = writer.write(&self.out[self.sent..]), if unsent => {
@@ -175,7 +181,7 @@ impl<'a> Connection<'a> {
             self.sent = 0;
             self.out.clear();
             // A single large answer must not keep its memory for ever.
-            self.out.shrink_to(UNSENT_BYTES_MAX);
+            self.out.shrink_to(KEPT_BYTES_MAX);
         }
     }
 
@@ -194,7 +200,7 @@ impl<'a> Connection<'a> {
             if end.is_err() {
                 // What was said before is still sent; the rest of the input is not looked at.
                 self.ending = true;
-                self.inbox = ObjectBuffer::new(OBJECT_BYTES_MAX);
+                self.inbox = ObjectBuffer::new(STRANGER_BYTES_MAX);
                 self.feeds = Feeds::default();
             }
         }
@@ -247,6 +253,16 @@ impl<'a> Connection<'a> {
                 let request = command.decode_request(&[]).map_err(|_| Close)?;
                 self.execute(seq, request)
             }
+        }
+    }
+
+    /// Takes larger requests from a client that is no stranger any more.
+    pub(super) fn trust(&mut self) {
+        if self.handshake_done && self.authenticated && self.object_bytes_max != OBJECT_BYTES_MAX {
+            let mut inbox = ObjectBuffer::new(OBJECT_BYTES_MAX);
+            inbox.extend(self.inbox.spare());
+            self.inbox = inbox;
+            self.object_bytes_max = OBJECT_BYTES_MAX;
         }
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,8 +23,11 @@ use self::members::MembersCache;
 use crate::agent::Control;
 use crate::handlers::EventScript;
 
-/// Clients at the same time; further ones are turned away.
-const CLIENTS_MAX: usize = 1024;
+/// Clients at the same time; further ones are turned away. With the streams of gossip this stays
+/// below the 1024 files that systems let a process open by default.
+const CLIENTS_MAX: usize = 512;
+/// Silence after which a client's host is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Pause after the system refused to accept, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -157,6 +161,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         shared.control.log().info("agent.ipc", format_args!("Accepted client: {from}"));
         // Small answers must not wait for more.
         let _ = socket.set_nodelay(true);
+        // Clients whose host has vanished must not hold their place for ever.
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        let _ = SockRef::from(&socket).set_tcp_keepalive(&keepalive);
         let client = ClientGuard::new(Arc::clone(&shared));
         tokio::spawn(async move {
             connection::serve(socket, from, &client.0).await;
