@@ -6,7 +6,7 @@ use rmpv::Value;
 use tidings_core::{MemberEventKind, Status};
 
 use crate::common::wire::{self, Read};
-use crate::common::{Cluster, ms, secs};
+use crate::common::{Cluster, Draw, ms, secs};
 
 /// Sends one event in a quiet cluster of `n`; how long until all had it, and how many datagrams
 /// carried it that would not have been sent anyway.
@@ -38,8 +38,10 @@ fn prompt_gossip_is_fast_and_costs_no_more() {
     let (patient, patient_packets) = spread(n, false);
     assert!(prompt < ms(150), "it took {prompt:?}");
     assert!(patient > prompt, "waiting for rounds took {patient:?}");
+    // Both send as many copies; patient ones ride on a few more pings that leave anyway.
+    let limit = if n < 100 { 8 } else { 12 };
     assert!(
-        prompt_packets <= patient_packets + patient_packets / 20,
+        prompt_packets <= n * limit && prompt_packets <= patient_packets + patient_packets / 5,
         "{prompt_packets} datagrams promptly, {patient_packets} patiently"
     );
 }
@@ -75,14 +77,17 @@ fn a_quiet_cluster_sends_little() {
 
 #[test]
 fn packets_keep_to_their_size() {
-    let mut cluster = Cluster::lan(20);
+    let mut cluster = Cluster::with(20, |_, config| config.packet.compression = false);
+    let mut draw = Draw::new(4);
     cluster.net.tapped = true;
     for host in 1..20 {
         cluster.join(host, 0);
     }
     for host in 0..20 {
         for i in 0..20 {
-            cluster.event(host, &format!("e{i}"), &[b'x'; 200]);
+            // Random letters, so that packing them saves little.
+            let text: Vec<u8> = draw.bytes(200).iter().map(|b| b' ' + b % 94).collect();
+            cluster.event(host, &format!("e{i}"), &text);
         }
     }
     cluster.run(secs(20));

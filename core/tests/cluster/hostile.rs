@@ -123,7 +123,8 @@ fn damaged_streams_are_refused_or_taken() {
         cluster.run(ms(50));
     }
     cluster.run(secs(60));
-    cluster.assert_no_open_streams();
+    // Members made up by damage are dialled now and then; what others opened must be closed.
+    assert!(!cluster.hosts[0].streams.keys().any(|id| id.is_accepted()));
     assert_eq!(cluster.state(0, "n0"), Some(State::Alive));
 }
 
@@ -164,14 +165,11 @@ fn deep_nesting_is_refused() {
         let mut nested = wire::ping(1, "n0");
         for _ in 0..400 {
             nested = wire::compound(&[nested]);
-            packed = wire::compress(&packed);
-            if nested.len() > 60_000 {
-                break;
-            }
-            if packed.len() < 65_000 {
-                cluster.inject(outsider(), 0, &packed);
-            }
             cluster.inject(outsider(), 0, &nested);
+        }
+        while packed.len() < 30_000 {
+            packed = wire::compress(&packed);
+            cluster.inject(outsider(), 0, &packed);
         }
         // A tree of compounds: every level holds the next one many times.
         let mut tree = wire::ping(1, "");

@@ -3,7 +3,7 @@
 use tidings_core::{MemberEventKind, State, Status};
 
 use crate::common::wire::{self, Read};
-use crate::common::{Cluster, ms, secs};
+use crate::common::{Cluster, secs};
 
 fn somebody_suspects(cluster: &Cluster, name: &str) -> bool {
     cluster.living().iter().any(|h| cluster.state(*h, name) == Some(State::Suspect))
@@ -13,8 +13,7 @@ fn somebody_suspects(cluster: &Cluster, name: &str) -> bool {
 fn a_short_pause_is_suspected_and_refuted() {
     let mut cluster = Cluster::lan(5).joined();
     cluster.pause(4);
-    cluster.run(secs(3));
-    assert!(somebody_suspects(&cluster, "n4"));
+    cluster.until("it is suspected", secs(10), |c| somebody_suspects(c, "n4"));
     cluster.resume(4);
     cluster.until("everybody believes it again", secs(3), |c| {
         c.count(&[0, 1, 2, 3], |c, h| c.state(h, "n4") == Some(State::Alive)) == 4
@@ -31,7 +30,7 @@ fn a_short_pause_is_suspected_and_refuted() {
 fn suspicion_is_no_news_for_the_application() {
     let mut cluster = Cluster::lan(5).joined();
     cluster.pause(4);
-    cluster.run(secs(3));
+    cluster.until("it is suspected", secs(10), |c| somebody_suspects(c, "n4"));
     cluster.assert_status(&[0, 1, 2, 3], "n4", Some(Status::Alive));
     cluster.resume(4);
     cluster.run(secs(10));
@@ -103,6 +102,7 @@ fn a_ping_to_a_suspect_tells_it_so() {
             config.suspicion.buddy = buddy;
             // Whatever else could tell it is off, and the suspicion lasts.
             config.gossip.piggyback = false;
+            config.probe.indirect_checks = 0;
             config.suspicion.fixed = Some(secs(60));
         })
         .joined();
@@ -121,21 +121,34 @@ fn a_ping_to_a_suspect_tells_it_so() {
 }
 
 #[test]
-fn the_dead_are_told_for_a_while_and_can_come_back() {
-    for (told, back) in [(secs(30), true), (ms(1), false)] {
-        let mut cluster = Cluster::with(4, |_, config| {
-            config.gossip.to_the_dead = told;
-            // Reconnecting must not help.
-            config.members.reconnect_interval = secs(100_000);
-        })
-        .joined();
-        cluster.net.partition(&[&[3]]);
+fn the_dead_are_told_for_a_while() {
+    for (told, hears) in [(secs(30), true), (secs(1), false)] {
+        let mut cluster = Cluster::with(4, |_, config| config.gossip.to_the_dead = told).joined();
+        cluster.kill(3);
         cluster.until("all have given it up", secs(60), |c| {
             c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3
         });
-        // The news of its failure is still being told, also to itself.
-        cluster.net.heal();
-        cluster.run(secs(120));
-        assert_eq!(cluster.converged(), back, "told for {told:?}");
+        cluster.run(secs(2));
+        cluster.net.tapped = true;
+        cluster.event(0, "news", b"");
+        cluster.run(secs(2));
+        let to_it = cluster.net.tap.iter().filter(|p| p.to == Cluster::address(3));
+        let mut news = to_it.flat_map(|p| wire::read_packet(&p.payload)).filter(|m| m.serf == Some(3));
+        assert_eq!(news.next().is_some(), hears, "told for {told:?}");
     }
+}
+
+#[test]
+fn one_declared_dead_in_error_comes_back_by_itself() {
+    let mut cluster =
+        Cluster::with(4, |_, config| config.members.reconnect_interval = secs(100_000)).joined();
+    // It is heard no more, but hears: also of its own death.
+    for other in 0..3 {
+        cluster.net.block(3, other);
+    }
+    cluster.until("all have given it up", secs(60), |c| {
+        c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3
+    });
+    cluster.net.heal();
+    cluster.until("it is back", secs(60), Cluster::converged);
 }

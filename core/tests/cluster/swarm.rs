@@ -9,16 +9,21 @@ use crate::common::{Cluster, Draw, ms, secs};
 
 const HOSTS: usize = 7;
 
-/// What a member's incarnation was, by observer (and its life) and name.
+/// What a member's incarnation was while it was thought alive, by observer (and its life) and name.
 type Seen = HashMap<(usize, u32, String), Incarnation>;
 
-/// Nobody believes an older incarnation than before, and nobody doubts itself.
+/// Nobody believes an older incarnation than before (unless SWIM forgot the member meanwhile), and
+/// nobody doubts itself.
 fn check(cluster: &Cluster, seen: &mut Seen) {
     for observer in cluster.living() {
         let host = &cluster.hosts[observer];
         let view = host.node().view();
         for member in view.iter() {
             let key = (observer, host.life, member.name().to_string());
+            if !matches!(member.state(), State::Alive | State::Suspect) {
+                seen.remove(&key);
+                continue;
+            }
             let before = seen.insert(key, member.incarnation()).unwrap_or(0);
             assert!(before <= member.incarnation(), "n{observer} went back to {member:?}");
         }
