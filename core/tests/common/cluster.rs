@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{Command, Config, Node, Output, Persist, StreamAction, StreamId, Time, Token};
+use tidings_core::{Command, Config, Node, Output, Persist, StreamAction, StreamId, Time, Token, ViewPool};
 
 use super::host::{Happening, Host, Inbox, StreamEnd, StreamHappening, digest_output};
 use super::net::{Net, Packet};
@@ -61,6 +61,8 @@ pub struct Cluster {
     pub member_events: u64,
     /// What hosts sent on streams whose other end a test plays by hand, and whether they closed.
     pub handmade: BTreeMap<(usize, StreamId), (Vec<u8>, bool)>,
+    /// Views that agree share their memory.
+    pool: ViewPool,
     queue: BinaryHeap<Reverse<Scheduled>>,
     seq: u64,
     tokens: u64,
@@ -80,6 +82,7 @@ impl Cluster {
             digest: Fnv::START,
             member_events: 0,
             handmade: BTreeMap::new(),
+            pool: ViewPool::new(),
             queue: BinaryHeap::new(),
             seq: 0,
             tokens: 0,
@@ -264,7 +267,7 @@ impl Cluster {
             script.push((now, what.clone()));
         }
         let node = machine.node.as_mut().expect("this host is dead");
-        node.handle_input(now, what.as_input()).expect("the harness keeps the law");
+        node.handle_input_with(now, what.as_input(), &mut self.pool).expect("the harness keeps the law");
         self.drain(host);
         self.arm(host);
     }
