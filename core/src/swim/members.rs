@@ -155,6 +155,11 @@ impl Members {
         self.gone.iter()
     }
 
+    /// How many members are told what is new, this node included: the living and the recently dead.
+    pub(crate) fn reachable(&self) -> usize {
+        self.trie().live() + self.told.len()
+    }
+
     /// Up to `count` different members, uniformly among those alive or suspect (and the recently
     /// dead, if wanted) that `accept` takes.
     pub(crate) fn random(
