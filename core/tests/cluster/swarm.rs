@@ -97,11 +97,14 @@ fn swarm(seed: u64) {
     cluster.until(&format!("seed {seed} has healed"), secs(900), Cluster::converged);
     check(&cluster, &mut seen);
     cluster.event(3, "peace", b"");
-    cluster.run(secs(10));
+    // Where gossip misses somebody, push/pull does not.
+    cluster.until(&format!("all heard of it, seed {seed}"), secs(120), |c| {
+        (0..HOSTS).all(|host| !c.user_events(host, "peace").is_empty())
+    });
+    cluster.run(secs(60));
     for host in 0..HOSTS {
         assert_eq!(cluster.user_events(host, "peace").len(), 1, "seed {seed}, n{host}");
     }
-    cluster.run(secs(60));
     cluster.assert_converged();
 }
 

@@ -72,7 +72,7 @@ impl Cluster {
         for host in 1..self.hosts.len() {
             self.join(host, 0);
         }
-        self.until("all views are full", secs(20), Cluster::converged);
+        self.until("all views are full", secs(90), Cluster::converged);
         self.run(secs(5));
         self.assert_converged();
         self.forget_events();
