@@ -94,7 +94,7 @@ fn one_that_left_may_come_back() {
     cluster.run(secs(5));
     cluster.start(3);
     cluster.join(3, 0);
-    cluster.until("it is back", secs(10), Cluster::converged);
+    cluster.until_converged(secs(10));
     cluster.run(secs(60));
     cluster.assert_converged();
     cluster.assert_heard_once(&[0, 1, 2], MemberEventKind::Join, "n3");
@@ -148,7 +148,7 @@ fn a_pruned_member_may_come_back() {
     cluster.run(secs(5));
     cluster.start(3);
     cluster.join(3, 1);
-    cluster.until("it is back", secs(30), Cluster::converged);
+    cluster.until_converged(secs(30));
     cluster.run(secs(60));
     cluster.assert_converged();
 }

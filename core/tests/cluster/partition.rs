@@ -21,7 +21,7 @@ fn both_sides_of_a_partition_give_each_other_up_and_find_each_other_again() {
     cluster.run(secs(60));
     cluster.net.heal();
     cluster.forget_events();
-    cluster.until("the sides have found each other", secs(240), Cluster::converged);
+    cluster.until_converged(secs(240));
     cluster.run(secs(60));
     cluster.assert_converged();
     for a in left {
@@ -93,7 +93,7 @@ fn a_restart_outbids_what_the_others_remember() {
         cluster.start(3);
         assert_eq!(cluster.member(3, "n3").unwrap().incarnation(), 1, "it does not remember");
         cluster.join(3, 0);
-        cluster.until("it is back", secs(10), Cluster::converged);
+        cluster.until_converged(secs(10));
         cluster.run(secs(5));
         for host in 0..4 {
             let member = cluster.member(host, "n3").unwrap();

@@ -54,5 +54,5 @@ fn churn_settles() {
             cluster.join(host, 0);
         }
     }
-    cluster.until("it has settled", secs(120), Cluster::converged);
+    cluster.until_converged(secs(120));
 }
