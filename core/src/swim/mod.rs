@@ -141,6 +141,10 @@ impl Swim {
 
     /// Describes this node anew, to everyone.
     pub(crate) fn set_tags(&mut self, cx: &mut Context, tags: Tags, waiter: Option<Waiter>) {
+        if self.leaving {
+            // To describe itself would be to say that it lives. Whoever waits, waits in vain.
+            return;
+        }
         self.tags = tags;
         let identity = self.own_identity(cx.config.protocol);
         let Some(member) = self.members.get(&self.me).cloned() else { return };

@@ -196,8 +196,10 @@ fn commands_after_the_leave_get_an_answer() {
         Command::Leave,
         Command::UserEvent { name: "late".into(), payload: Default::default(), coalesce: false },
         Command::ForceLeave { node: "n0".into(), prune: false },
+        Command::UpdateTags { delete: vec![], set: vec![("role".into(), "ghost".into())], replace: false },
     ] {
         let _ = cluster.ask(1, command);
     }
     cluster.run(secs(10));
+    assert_eq!(cluster.state(0, "n1"), Some(State::Left), "none of them brings it back");
 }

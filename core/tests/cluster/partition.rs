@@ -34,6 +34,25 @@ fn both_sides_of_a_partition_give_each_other_up_and_find_each_other_again() {
 }
 
 #[test]
+fn one_forced_out_while_unreachable_comes_back() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::seeded(seed, 6, |_, _| {}).joined();
+        cluster.net.partition(&[&[5]]);
+        let rest = [0, 1, 2, 3, 4];
+        cluster.until("it has failed", secs(60), |c| sees_failed(c, &rest, "n5"));
+        let token = cluster.force_leave(0, "n5", false);
+        cluster.answer(0, token).unwrap();
+        cluster.run(secs(60));
+        cluster.assert_status(&rest, "n5", Some(Status::Left));
+        cluster.net.heal();
+        // Nobody dials one that left; n5 dials those it thinks failed.
+        cluster.until_converged(secs(300));
+        cluster.run(secs(120));
+        cluster.assert_converged();
+    }
+}
+
+#[test]
 fn events_of_the_other_side_arrive_after_the_partition() {
     let mut cluster = Cluster::lan(6).joined();
     cluster.net.partition(&[&[0, 1, 2]]);
