@@ -158,14 +158,19 @@ impl Members {
     /// Whom to tell what is new in a round of `count`: the living, and as one of them perhaps
     /// somebody recently dead, as likely as its share. Were the dead drawn like the living, a mass
     /// failure would swallow the copies that the survivors need.
-    pub(crate) fn audience(&self, rng: &mut Rng, count: usize, me: &str) -> SmallVec<[Member; 4]> {
+    pub(crate) fn audience(
+        &self,
+        rng: &mut Rng,
+        count: usize,
+        accept: impl FnMut(&Member) -> bool,
+    ) -> SmallVec<[Member; 4]> {
         let live = self.trie().live();
         let drawn = rng.index(live + self.told.len()).checked_sub(live);
         let few = live.saturating_sub(1) < count;
         let place = if few { Some(rng.index(self.told.len())) } else { drawn };
         let dead = place.and_then(|place| self.told.get(place)).and_then(|name| self.known(name)).cloned();
         let count = count - usize::from(dead.is_some() && !few);
-        let mut audience = self.random(rng, count, |member| member.name() != me);
+        let mut audience = self.random(rng, count, accept);
         audience.extend(dead);
         audience
     }

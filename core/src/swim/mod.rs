@@ -22,6 +22,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::context::Context;
 use crate::error::ConfigError;
@@ -39,6 +40,9 @@ use crate::swim::streams::Streams;
 use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
 use crate::timers::Tick;
+
+/// Members gossiped to last that the next round leaves out, at most.
+const TOLD_LATELY_MAX: usize = 12;
 
 /// What SWIM noticed, for the Serf layer to make sense of.
 #[derive(Clone, Debug)]
@@ -76,6 +80,8 @@ pub(crate) struct Swim {
     suspicions: HashMap<Name, Suspicion, foldhash::fast::FixedState>,
     pub(crate) probing: Probing,
     walk: Walk,
+    /// Hashes of the members gossiped to last, oldest first.
+    told_lately: SmallVec<[u64; TOLD_LATELY_MAX + 4]>,
     pub(crate) streams: Streams,
     pub(crate) joins: Joins,
     /// What acks carry: this node's coordinate.
@@ -101,6 +107,7 @@ impl Swim {
             suspicions: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(hash_seed)),
             probing: Probing::default(),
             walk: Walk::default(),
+            told_lately: SmallVec::new(),
             streams: Streams::default(),
             joins: Joins::default(),
             ack_payload: Vec::new(),
@@ -134,6 +141,10 @@ impl Swim {
 
     /// Describes this node anew, to everyone.
     pub(crate) fn set_tags(&mut self, cx: &mut Context, tags: Tags, waiter: Option<Waiter>) {
+        if self.leaving {
+            // To describe itself would be to say that it lives. Whoever waits, waits in vain.
+            return;
+        }
         self.tags = tags;
         let identity = self.own_identity(cx.config.protocol);
         let Some(member) = self.members.get(&self.me).cloned() else { return };
@@ -153,9 +164,7 @@ impl Swim {
 
     /// Some members are told what is new.
     pub(crate) fn on_gossip_tick(&mut self, cx: &mut Context) {
-        let me = self.me.clone();
-        let count = cx.config.gossip.nodes;
-        let targets = self.members.audience(&mut cx.rng, count, &me);
+        let targets = self.gossip_targets(cx);
         if targets.is_empty() {
             // Nobody to tell. A newcomer is an update itself and sets rounds going again.
             return;
@@ -183,6 +192,22 @@ impl Swim {
             member: transmit_limit(&cx.config.gossip, self.members.known_len()),
             serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
         }
+    }
+
+    /// Whom this round tells: drawn among those not told in the rounds just before, so that the few
+    /// copies of an update reach as many as they can. In a small cluster drawing among all would
+    /// leave somebody out of one update in twenty.
+    fn gossip_targets(&mut self, cx: &mut Context) -> SmallVec<[Member; 4]> {
+        let count = cx.config.gossip.nodes;
+        let spared = self.members.trie().live().saturating_sub(1 + count).min(TOLD_LATELY_MAX);
+        let excess = self.told_lately.len().saturating_sub(spared);
+        self.told_lately.drain(..excess);
+        let (me, lately) = (self.me.clone(), &self.told_lately);
+        let targets = self
+            .members
+            .audience(&mut cx.rng, count, |member| *member.name() != *me && !lately.contains(&member.hash));
+        self.told_lately.extend(targets.iter().map(|target| target.hash));
+        targets
     }
 
     fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {

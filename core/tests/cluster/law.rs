@@ -164,7 +164,8 @@ fn events_on_unknown_streams_are_ignored() {
 
 #[test]
 fn configurations_that_cannot_work_are_refused() {
-    let edits: [(&str, fn(&mut Config)); 9] = [
+    type Edit = fn(&mut Config);
+    let edits: [(&str, Edit); 9] = [
         ("name", |c| c.name.clear()),
         ("probe.interval", |c| c.probe.interval = secs(0)),
         ("gossip.nodes", |c| c.gossip.nodes = 0),

@@ -94,7 +94,7 @@ fn one_that_left_may_come_back() {
     cluster.run(secs(5));
     cluster.start(3);
     cluster.join(3, 0);
-    cluster.until("it is back", secs(10), Cluster::converged);
+    cluster.until_converged(secs(10));
     cluster.run(secs(60));
     cluster.assert_converged();
     cluster.assert_heard_once(&[0, 1, 2], MemberEventKind::Join, "n3");
@@ -148,7 +148,7 @@ fn a_pruned_member_may_come_back() {
     cluster.run(secs(5));
     cluster.start(3);
     cluster.join(3, 1);
-    cluster.until("it is back", secs(30), Cluster::converged);
+    cluster.until_converged(secs(30));
     cluster.run(secs(60));
     cluster.assert_converged();
 }
@@ -196,8 +196,10 @@ fn commands_after_the_leave_get_an_answer() {
         Command::Leave,
         Command::UserEvent { name: "late".into(), payload: Default::default(), coalesce: false },
         Command::ForceLeave { node: "n0".into(), prune: false },
+        Command::UpdateTags { delete: vec![], set: vec![("role".into(), "ghost".into())], replace: false },
     ] {
         let _ = cluster.ask(1, command);
     }
     cluster.run(secs(10));
+    assert_eq!(cluster.state(0, "n1"), Some(State::Left), "none of them brings it back");
 }

@@ -21,7 +21,7 @@ fn both_sides_of_a_partition_give_each_other_up_and_find_each_other_again() {
     cluster.run(secs(60));
     cluster.net.heal();
     cluster.forget_events();
-    cluster.until("the sides have found each other", secs(240), Cluster::converged);
+    cluster.until_converged(secs(240));
     cluster.run(secs(60));
     cluster.assert_converged();
     for a in left {
@@ -31,6 +31,25 @@ fn both_sides_of_a_partition_give_each_other_up_and_find_each_other_again() {
         }
     }
     cluster.assert_nobody_heard(MemberEventKind::Failed);
+}
+
+#[test]
+fn one_forced_out_while_unreachable_comes_back() {
+    for seed in 0..10 {
+        let mut cluster = Cluster::seeded(seed, 6, |_, _| {}).joined();
+        cluster.net.partition(&[&[5]]);
+        let rest = [0, 1, 2, 3, 4];
+        cluster.until("it has failed", secs(60), |c| sees_failed(c, &rest, "n5"));
+        let token = cluster.force_leave(0, "n5", false);
+        cluster.answer(0, token).unwrap();
+        cluster.run(secs(60));
+        cluster.assert_status(&rest, "n5", Some(Status::Left));
+        cluster.net.heal();
+        // Nobody dials one that left; n5 dials those it thinks failed.
+        cluster.until_converged(secs(300));
+        cluster.run(secs(120));
+        cluster.assert_converged();
+    }
 }
 
 #[test]
@@ -93,7 +112,7 @@ fn a_restart_outbids_what_the_others_remember() {
         cluster.start(3);
         assert_eq!(cluster.member(3, "n3").unwrap().incarnation(), 1, "it does not remember");
         cluster.join(3, 0);
-        cluster.until("it is back", secs(10), Cluster::converged);
+        cluster.until_converged(secs(10));
         cluster.run(secs(5));
         for host in 0..4 {
             let member = cluster.member(host, "n3").unwrap();

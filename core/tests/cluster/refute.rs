@@ -47,7 +47,7 @@ fn a_long_pause_fails_and_returns() {
         c.count(&[0, 1, 2, 3], |c, h| c.status(h, "n4") == Some(Status::Failed)) == 4
     });
     cluster.resume(4);
-    cluster.until("it is back", secs(120), Cluster::converged);
+    cluster.until_converged(secs(120));
     cluster.assert_heard_once(&[0, 1, 2, 3], MemberEventKind::Join, "n4");
 }
 
@@ -150,5 +150,5 @@ fn one_declared_dead_in_error_comes_back_by_itself() {
         c.count(&[0, 1, 2], |c, h| c.status(h, "n3") == Some(Status::Failed)) == 3
     });
     cluster.net.heal();
-    cluster.until("it is back", secs(60), Cluster::converged);
+    cluster.until_converged(secs(60));
 }

@@ -232,7 +232,7 @@ fn a_plain_cluster_moves_to_encryption_node_by_node() {
         edit(&mut cluster.hosts[host].config);
         cluster.start(host);
         cluster.join(host, (host + 1) % 4);
-        cluster.until("it is back", secs(20), Cluster::converged);
+        cluster.until_converged(secs(90));
         cluster.run(secs(10));
     };
     let steps: [&dyn Fn(&mut Config); 3] = [

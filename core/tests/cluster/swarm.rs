@@ -1,5 +1,9 @@
 //! Random faults, then peace: whatever happened, the cluster heals. Each run leaves some kinds of
 //! faults out, since faults can hide each other.
+//!
+//! Leaving is not among them: whoever is said to leave and does not, or returns without having
+//! heard of the word, may be leaving for some and alive for others until it starts anew. That is
+//! how Serf's intents work.
 
 use std::collections::HashMap;
 
@@ -25,7 +29,7 @@ fn check(cluster: &Cluster, seen: &mut Seen) {
                 continue;
             }
             let before = seen.insert(key, member.incarnation()).unwrap_or(0);
-            assert!(before <= member.incarnation(), "n{observer} went back to {member:?}");
+            assert!(before <= member.incarnation(), "n{observer} went back from {before} to {member:?}");
         }
         let own = view.get(&host.config.name).expect("a node knows itself");
         assert_eq!(own.state(), State::Alive, "n{observer} believes that it is gone");
@@ -91,23 +95,30 @@ fn swarm(seed: u64) {
         }
         cluster.run(ms(draw.below(4000)));
         check(&cluster, &mut seen);
+        cluster.assert_lawful_events();
     }
     make_peace(&mut cluster);
     // Reconnecting is tried every 30 s, by chance when few have failed.
-    cluster.until(&format!("seed {seed} has healed"), secs(900), Cluster::converged);
-    check(&cluster, &mut seen);
+    cluster.until_converged(secs(900));
+    check(&cluster, &mut Seen::new());
     cluster.event(3, "peace", b"");
-    cluster.run(secs(10));
+    // Where gossip misses somebody, push/pull does not.
+    cluster.until(&format!("all heard of it, seed {seed}"), secs(120), |c| {
+        (0..HOSTS).all(|host| !c.user_events(host, "peace").is_empty())
+    });
+    cluster.run(secs(60));
+    cluster.assert_lawful_events();
     for host in 0..HOSTS {
         assert_eq!(cluster.user_events(host, "peace").len(), 1, "seed {seed}, n{host}");
     }
-    cluster.run(secs(60));
     cluster.assert_converged();
 }
 
 #[test]
 fn the_cluster_heals_whatever_happened() {
     let seeds = if cfg!(debug_assertions) { 10 } else { 60 };
+    // More on request, to look for trouble: `SWARM_SEEDS=1000`.
+    let seeds = std::env::var("SWARM_SEEDS").map_or(seeds, |n| n.parse().expect("a number"));
     for seed in 0..seeds {
         swarm(seed);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidings_core::{MemberEventKind, State, Status};
+use tidings_core::{Event, MemberEventKind, State, Status};
 
 use super::Cluster;
 
@@ -78,6 +78,33 @@ impl Cluster {
     pub fn assert_status(&self, hosts: &[usize], name: &str, status: Option<Status>) {
         let held: BTreeMap<usize, _> = hosts.iter().map(|h| (*h, self.status(*h, name))).collect();
         assert!(held.values().all(|held| *held == status), "{name} should be {status:?}: {held:?}");
+    }
+
+    /// Fails unless what each running host told its application makes sense from first to last: a
+    /// member joins, may change, fails or leaves, and only then joins again.
+    #[track_caller]
+    pub fn assert_lawful_events(&self) {
+        use MemberEventKind::{Failed, Join, Leave, Reap, Update};
+
+        for host in self.living() {
+            let host = &self.hosts[host];
+            let mut last: BTreeMap<String, MemberEventKind> = BTreeMap::new();
+            for (at, event) in &host.events[host.events_before..] {
+                let Event::Members(news) = event else { continue };
+                for member in &news.members {
+                    let name = member.name().to_string();
+                    let before = last.insert(name.clone(), news.kind);
+                    let lawful = match news.kind {
+                        Join => !matches!(before, Some(Join | Update)),
+                        Update | Failed => !matches!(before, Some(Failed | Leave | Reap)),
+                        Leave => !matches!(before, Some(Leave | Reap)),
+                        Reap => !matches!(before, Some(Reap)),
+                    };
+                    let observer = &host.config.name;
+                    assert!(lawful, "at {at} {observer} heard {} of {name} after {before:?}", news.kind);
+                }
+            }
+        }
     }
 
     /// Fails if a stream is open anywhere: every exchange ends, and nobody forgets to close.

@@ -138,6 +138,7 @@ impl Cluster {
         machine.digest = Fnv::START;
         machine.armed = None;
         machine.paused = None;
+        machine.events_before = machine.events.len();
         machine.script = machine.script.is_some().then(Vec::new);
         self.drain(host);
         self.arm(host);

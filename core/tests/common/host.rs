@@ -86,6 +86,8 @@ pub struct Host {
     pub streams: BTreeMap<StreamId, StreamEnd>,
     pub accepted: u64,
     pub events: Vec<(Time, Event)>,
+    /// How many of them happened before this life.
+    pub events_before: usize,
     pub traces: Vec<(Time, Trace)>,
     pub replies: HashMap<Token, (Time, Result<Reply, CommandError>)>,
     pub persisted: Vec<(Time, Persist)>,
@@ -112,6 +114,7 @@ impl Host {
             streams: BTreeMap::new(),
             accepted: 0,
             events: Vec::new(),
+            events_before: 0,
             traces: Vec::new(),
             replies: HashMap::new(),
             persisted: Vec::new(),

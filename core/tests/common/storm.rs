@@ -7,8 +7,8 @@ use tidings_core::Config;
 use super::{Cluster, Draw, ms};
 
 /// A cluster too large to keep every event.
-pub fn large(n: usize) -> Cluster {
-    let mut cluster = Cluster::empty(n as u64);
+pub fn large(seed: u64, n: usize) -> Cluster {
+    let mut cluster = Cluster::empty(seed);
     cluster.record_events = false;
     for i in 0..n {
         let mut config = Config::lan(format!("n{i}"), Cluster::address(i));
@@ -18,9 +18,8 @@ pub fn large(n: usize) -> Cluster {
     cluster
 }
 
-/// All join through host 0, at random moments of the time `spread`; returns the virtual time from
-/// the first join until every view holds everybody alive.
-pub fn join_all(cluster: &mut Cluster, spread: Duration, within: Duration) -> Duration {
+/// All join through host 0, at random moments of the time `spread`; runs until `spread` is over.
+pub fn join_all(cluster: &mut Cluster, spread: Duration) {
     let n = cluster.hosts.len();
     let mut draw = Draw::new(n as u64);
     let mut moments: Vec<u64> = (1..n).map(|_| draw.below(spread.as_nanos() as u64)).collect();
@@ -31,9 +30,15 @@ pub fn join_all(cluster: &mut Cluster, spread: Duration, within: Duration) -> Du
         cluster.run(at.since(cluster.now));
         cluster.join(i + 1, 0);
     }
-    while !cluster.full() {
+    cluster.run((start + spread).since(cluster.now));
+}
+
+/// Runs until every view holds everybody; returns how long it took.
+pub fn fill_views(cluster: &mut Cluster, within: Duration) -> Duration {
+    let start = cluster.now;
+    while cluster.missing() > 0 {
         let took = cluster.now.since(start);
-        assert!(took <= within, "after {took:?} {} views are not full", cluster.not_full());
+        assert!(took <= within, "after {took:?} {} members are missing in views", cluster.missing());
         cluster.run(ms(50));
     }
     cluster.assert_converged();
@@ -41,12 +46,9 @@ pub fn join_all(cluster: &mut Cluster, spread: Duration, within: Duration) -> Du
 }
 
 impl Cluster {
-    /// Whether every view holds as many members as there are hosts: the cheap half of converged.
-    fn full(&self) -> bool {
-        self.hosts.iter().all(|host| host.node().view().len() >= self.hosts.len())
-    }
-
-    fn not_full(&self) -> usize {
-        self.hosts.iter().filter(|host| host.node().view().len() < self.hosts.len()).count()
+    /// How many members are missing in all views together.
+    pub fn missing(&self) -> usize {
+        let n = self.hosts.len();
+        self.hosts.iter().map(|host| n.saturating_sub(host.node().view().len())).sum()
     }
 }

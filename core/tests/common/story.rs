@@ -42,6 +42,19 @@ impl Cluster {
         self.now.since(start)
     }
 
+    /// Runs until all views agree with the world; fails with what they disagree on.
+    #[track_caller]
+    pub fn until_converged(&mut self, within: Duration) -> Duration {
+        let start = self.now;
+        while !self.converged() {
+            if self.now.since(start) > within {
+                self.assert_converged();
+            }
+            self.run(ms(10));
+        }
+        self.now.since(start)
+    }
+
     /// Runs until a command is answered, for a minute at most.
     pub fn answer(&mut self, host: usize, token: Token) -> Result<Reply, CommandError> {
         self.until("the command is answered", secs(60), |c| c.hosts[host].replies.contains_key(&token));
@@ -72,7 +85,7 @@ impl Cluster {
         for host in 1..self.hosts.len() {
             self.join(host, 0);
         }
-        self.until("all views are full", secs(20), Cluster::converged);
+        self.until_converged(secs(90));
         self.run(secs(5));
         self.assert_converged();
         self.forget_events();
@@ -82,6 +95,7 @@ impl Cluster {
     pub fn forget_events(&mut self) {
         for host in &mut self.hosts {
             host.events.clear();
+            host.events_before = 0;
             host.traces.clear();
         }
     }
