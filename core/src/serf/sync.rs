@@ -4,9 +4,10 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::context::Context;
-use crate::serf::Serf;
 use crate::serf::clock::LamportTime;
+use crate::serf::{Serf, user_message};
 use crate::swim::Swim;
+use crate::swim::gossip::Class;
 use crate::swim::member::Status;
 use crate::wire::serf_message::{Join, Leave, PushPull, UserEvent, encode_push_pull};
 
@@ -48,7 +49,7 @@ impl Serf {
         let left: BTreeSet<&str> = state.left_members.clone().collect();
         for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| left.contains(node)) {
             let ltime = LamportTime(ltime.0.saturating_add(1));
-            self.hear_leave(cx, swim, &Leave { ltime, node, prune: false });
+            self.merge_leave(cx, swim, &Leave { ltime, node, prune: false });
         }
         for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| !left.contains(node)) {
             self.hear_join(cx, swim, &Join { ltime, node });
@@ -60,6 +61,16 @@ impl Serf {
             for (name, payload) in slot.events {
                 self.hear_event(cx, &UserEvent { ltime: slot.ltime, name, payload, coalesce: false });
             }
+        }
+    }
+
+    /// A peer's state says that a member left. If it lives here, one of the two is out of date:
+    /// everyone is told, so that the member can contradict. (The original keeps it to itself, and
+    /// may take a member that came back for leaving until it is restarted.)
+    fn merge_leave(&mut self, cx: &mut Context, swim: &mut Swim, leave: &Leave<'_>) {
+        let lives = swim.members.get(leave.node).is_some_and(|member| member.status == Status::Alive);
+        if self.hear_leave(cx, swim, leave) && lives {
+            self.broadcast(cx, swim, Class::Intent, user_message(|out| leave.encode(out)), None);
         }
     }
 }
