@@ -42,7 +42,7 @@ pub(crate) fn complete_advertise(config: &mut Config, local: SocketAddr) -> Resu
     }
     if config.advertise.ip().is_unspecified() {
         let ip = if local.ip().is_unspecified() {
-            private_address().ok_or(SpawnError::NoPrivateAddress)?
+            own_address(local.ip()).ok_or(SpawnError::NoPrivateAddress)?
         } else {
             local.ip()
         };
@@ -52,14 +52,24 @@ pub(crate) fn complete_advertise(config: &mut Config, local: SocketAddr) -> Resu
     Ok(())
 }
 
-/// The first private address of this host: the one on the default route if it is private, then
-/// IPv4 before IPv6, in the system's order.
-fn private_address() -> Option<IpAddr> {
-    let mut found: Vec<IpAddr> =
-        if_addrs::get_if_addrs().ok()?.iter().map(if_addrs::Interface::ip).filter(is_private).collect();
-    let preferred = default_route_source();
-    found.sort_by_key(|ip| (Some(*ip) != preferred, ip.is_ipv6()));
-    found.into_iter().next()
+/// The address of this host that others should use, if the sockets listen on all of a family: a
+/// private one (the one on the default route before others), then any that is not this host's own.
+fn own_address(listening: IpAddr) -> Option<IpAddr> {
+    let addresses = if_addrs::get_if_addrs().ok()?;
+    choose(addresses.iter().map(if_addrs::Interface::ip), listening, default_route_source())
+}
+
+fn choose(all: impl Iterator<Item = IpAddr>, listening: IpAddr, preferred: Option<IpAddr>) -> Option<IpAddr> {
+    all.filter(|ip| ip.is_ipv4() || listening.is_ipv6())
+        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
+        .min_by_key(|ip| (!is_private(ip), Some(*ip) != preferred, ip.is_ipv6()))
+}
+
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
 }
 
 /// The source address of packets to the world. Connecting a UDP socket sends nothing.
@@ -103,6 +113,23 @@ mod tests {
             ("::1", false),
         ] {
             assert_eq!(is_private(&ip.parse().unwrap()), private, "{ip}");
+        }
+    }
+
+    #[test]
+    fn the_address_told_to_others_is_one_they_can_reach() {
+        let all =
+            ["127.0.0.1", "169.254.0.9", "203.0.113.7", "fd00::2", "10.0.0.5", "192.168.1.4", "fe80::1"];
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (have, listening, route, expected) in [
+            (&all[..], "0.0.0.0", Some("192.168.1.4"), Some("192.168.1.4")),
+            (&all[..], "0.0.0.0", Some("203.0.113.7"), Some("10.0.0.5")),
+            (&all[..4], "0.0.0.0", Some("203.0.113.7"), Some("203.0.113.7")),
+            (&all[..4], "::", Some("203.0.113.7"), Some("fd00::2")),
+            (&all[..2], "0.0.0.0", None, None),
+        ] {
+            let chosen = choose(have.iter().map(|text| ip(text)), ip(listening), route.map(ip));
+            assert_eq!(chosen, expected.map(ip), "{have:?}, listening on {listening}");
         }
     }
 
