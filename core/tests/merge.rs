@@ -105,8 +105,8 @@ fn every_claim_about_every_state_has_its_outcome() {
     let unknown: &[Claim] = &[];
     let (alive, suspect, dead, left) = (&[A(3)][..], &[A(3), S(3)][..], &[A(3), D(3)][..], &[A(3), L(3)][..]);
     // (held, heard, what is held then, what the application is told)
-    type Told<'a> = &'a [MemberEventKind];
-    let table: &[(&[Claim], Claim, Option<(State, Incarnation)>, Told<'_>)] = &[
+    type Row<'a> = (&'a [Claim], Claim, Option<(State, Incarnation)>, &'a [MemberEventKind]);
+    let table: &[Row<'_>] = &[
         (unknown, A(1), Some((State::Alive, 1)), &[Join]),
         (unknown, A(0), None, &[]),
         (unknown, S(1), None, &[]),
