@@ -48,8 +48,8 @@ fn prompt_gossip_is_fast_and_costs_no_more() {
 
 #[test]
 fn gossip_alone_reaches_nearly_everybody_nearly_always() {
-    // With four copies from each of nine nodes chance alone would leave somebody out of every
-    // fiftieth event, drawing targets anew each round out of every twentieth.
+    // Below ten members each node sends four copies: chance leaves somebody out of up to one event
+    // in fifteen until the next push/pull, about as among real agents. From ten on it is eight.
     for (n, missed_max) in [(4, 0), (6, 10), (9, 28), (12, 0), (30, 4)] {
         let mut cluster =
             Cluster::with(n, |_, config| config.push_pull.interval = Some(secs(100_000))).joined();

@@ -100,6 +100,9 @@ fn swarm(seed: u64) {
     make_peace(&mut cluster);
     // Reconnecting is tried every 30 s, by chance when few have failed.
     cluster.until_converged(secs(900));
+    // A join still under way would take an event sent meanwhile for an old one.
+    cluster.run(secs(15));
+    cluster.until_converged(secs(900));
     check(&cluster, &mut Seen::new());
     cluster.event(3, "peace", b"");
     // Where gossip misses somebody, push/pull does not.

@@ -85,7 +85,7 @@ impl Cluster {
         for host in 1..self.hosts.len() {
             self.join(host, 0);
         }
-        self.until_converged(secs(90));
+        self.until_converged(secs(900));
         self.run(secs(5));
         self.assert_converged();
         self.forget_events();
