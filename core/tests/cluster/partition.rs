@@ -35,7 +35,7 @@ fn both_sides_of_a_partition_give_each_other_up_and_find_each_other_again() {
 
 #[test]
 fn one_forced_out_while_unreachable_comes_back() {
-    for seed in 0..10 {
+    for seed in 0..100 {
         let mut cluster = Cluster::seeded(seed, 6, |_, _| {}).joined();
         cluster.net.partition(&[&[5]]);
         let rest = [0, 1, 2, 3, 4];
