@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::error::{Malformed, Misuse, Refusal};
+use crate::error::{Malformed, Refusal};
 use crate::input::{StreamEvent, StreamId};
 use crate::node::Node;
 use crate::output::StreamAction;
@@ -16,19 +16,12 @@ use crate::wire::message::{Ack, ErrorMessage, Ping, Source};
 use crate::wire::serf_message::{self, SerfType};
 
 impl Node {
-    pub(crate) fn on_stream(&mut self, id: StreamId, event: StreamEvent<'_>) -> Result<(), Misuse> {
+    pub(crate) fn on_stream(&mut self, id: StreamId, event: StreamEvent<'_>) {
         if let StreamEvent::Accepted { from } = event {
-            if !id.is_accepted() {
-                return Err(Misuse::StreamNotAccepted);
-            }
-            if self.swim.streams.contains(id) {
-                return Err(Misuse::StreamExists);
-            }
             self.cx.cause = Cause::Stream(from);
-            self.swim.accept(&mut self.cx, id, from);
-            return Ok(());
+            return self.swim.accept(&mut self.cx, id, from);
         }
-        let Some(stream) = self.swim.streams.get_mut(id) else { return Ok(()) };
+        let Some(stream) = self.swim.streams.get_mut(id) else { return };
         self.cx.cause = Cause::Stream(stream.peer);
         match event {
             StreamEvent::Connected => self.on_connected(id),
@@ -37,7 +30,6 @@ impl Node {
             StreamEvent::Closed => self.on_stream_closed(id),
             StreamEvent::Accepted { .. } => {}
         }
-        Ok(())
     }
 
     /// A stream this node asked for stands: say what it is for.

@@ -8,7 +8,7 @@ use crate::command::{Command, CommandError, Reply, Token};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::{ConfigError, Misuse};
-use crate::input::Input;
+use crate::input::{Input, StreamEvent};
 use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
 use crate::rng::Rng;
@@ -100,12 +100,15 @@ impl Node {
         if now < self.cx.now {
             return Err(Misuse::TimeWentBack);
         }
+        if let Input::Stream { id, event: StreamEvent::Accepted { .. } } = input {
+            self.swim.streams.check_new(id)?;
+        }
         self.cx.now = now;
         self.run_due();
         match input {
             Input::Timeout => {}
             Input::Datagram { from, payload } => self.on_datagram(from, payload),
-            Input::Stream { id, event } => self.on_stream(id, event)?,
+            Input::Stream { id, event } => self.on_stream(id, event),
             Input::Command { token, command } => self.on_command(token, command),
             Input::Resolved { id, result } => self.swim.on_resolved(&mut self.cx, id, result),
             Input::Persisted { id, result } => {

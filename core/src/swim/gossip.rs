@@ -17,7 +17,8 @@ use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
 
-/// Of a message's copies, one in this many (at least one) is left to ride on pings and acks.
+/// Of a message's copies, one in this many is left to ride on pings and acks. With fewer copies than
+/// that, as below ten members, none can be spared.
 const TAIL_FRACTION: u32 = 6;
 
 /// Bytes a message costs in a packet beside its own: its length in the compound header.
@@ -222,7 +223,7 @@ impl Gossip {
     pub(crate) fn round_done(&mut self, cx: &mut Context, limits: Limits) {
         let next = if self.is_empty() {
             Next::Never
-        } else if self.waiters > 0 || self.is_urgent(cx, limits) {
+        } else if self.is_urgent(cx, limits) {
             Next::Soon
         } else {
             Next::Late
@@ -230,15 +231,21 @@ impl Gossip {
         self.pace.round_done(cx, next);
     }
 
-    /// Whether a message has been sent so rarely that somebody may not have it yet.
+    /// Whether the round under way still has something to tell.
+    pub(crate) fn is_round_due(&self, cx: &Context, limits: Limits) -> bool {
+        !self.is_empty() && (self.pace.late || self.is_urgent(cx, limits))
+    }
+
+    /// Whether somebody waits for a message, or one has been sent so rarely that not everybody may
+    /// have it.
     ///
     /// The last copies of each message are for stragglers. They ride for nothing on the pings and
     /// acks of the next probe interval, so that being prompt costs no packet more.
     fn is_urgent(&self, cx: &Context, limits: Limits) -> bool {
-        let ride = cx.config.gossip.eager && cx.config.gossip.piggyback;
+        let ride = cx.config.gossip.eager && cx.config.gossip.piggyback && self.waiters == 0;
         [Class::Member, Class::Intent, Class::Query, Class::Event].into_iter().any(|class| {
             let limit = limits.of(class);
-            let tail = if ride { (limit / TAIL_FRACTION).max(1) } else { 0 };
+            let tail = if ride { limit / TAIL_FRACTION } else { 0 };
             let least = self.queues[class as usize].order.first_key_value();
             least.is_some_and(|(rank, _)| rank.transmits + tail < limit)
         })
@@ -279,6 +286,8 @@ struct Pace {
     phase: Time,
     last_round: Option<Time>,
     gap: Duration,
+    /// The next round is for the last copies, which found no packet to ride on.
+    late: bool,
 }
 
 /// When another round is worth its packets.
@@ -294,6 +303,7 @@ enum Next {
 
 impl Pace {
     fn fresh(&mut self, cx: &mut Context) {
+        self.late = false;
         if cx.config.gossip.eager {
             self.gap = cx.config.gossip.eager_gap;
             let earliest = self.last_round.map_or(cx.now, |last| (last + self.gap).max(cx.now));
@@ -307,6 +317,7 @@ impl Pace {
 
     fn round_done(&mut self, cx: &mut Context, next: Next) {
         self.last_round = Some(cx.now);
+        self.late = matches!(next, Next::Late);
         let at = match next {
             Next::Never => return,
             Next::Late => cx.now + cx.config.probe.interval.max(cx.config.gossip.interval),

@@ -169,8 +169,9 @@ impl Swim {
             // Nobody to tell. A newcomer is an update itself and sets rounds going again.
             return;
         }
+        let limits = self.limits(cx);
         for target in targets {
-            if self.gossip.is_empty() {
+            if !self.gossip.is_round_due(cx, limits) {
                 break;
             }
             let budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
@@ -183,7 +184,6 @@ impl Swim {
             let crc = target.identity.versions.protocol_max >= CRC_SINCE;
             self.packets.send_parts(cx, target.identity.addr, &batch, crc);
         }
-        let limits = self.limits(cx);
         self.gossip.round_done(cx, limits);
     }
 

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use hashbrown::HashMap;
 
 use crate::context::Context;
-use crate::error::Refusal;
+use crate::error::{Misuse, Refusal};
 use crate::event::Event;
 use crate::input::StreamId;
 use crate::output::StreamAction;
@@ -59,8 +59,13 @@ impl Streams {
         self.open.get_mut(&id)
     }
 
-    pub(crate) fn contains(&self, id: StreamId) -> bool {
-        self.open.contains_key(&id)
+    /// Whether a stream may be accepted under this number.
+    pub(crate) fn check_new(&self, id: StreamId) -> Result<(), Misuse> {
+        match id.is_accepted() {
+            false => Err(Misuse::StreamNotAccepted),
+            true if self.open.contains_key(&id) => Err(Misuse::StreamExists),
+            true => Ok(()),
+        }
     }
 
     /// Keeps account of a decoder that held `before` bytes and now holds `after`.

@@ -41,7 +41,7 @@ fn prompt_gossip_is_fast_and_costs_no_more() {
     // Both send as many copies; patient ones ride on a few more pings that leave anyway.
     let limit = if n < 100 { 8 } else { 12 };
     assert!(
-        prompt_packets <= n * limit && prompt_packets <= patient_packets + patient_packets / 5,
+        prompt_packets <= n * limit && prompt_packets <= patient_packets + patient_packets / 50,
         "{prompt_packets} datagrams promptly, {patient_packets} patiently"
     );
 }
@@ -50,7 +50,7 @@ fn prompt_gossip_is_fast_and_costs_no_more() {
 fn gossip_alone_reaches_nearly_everybody_nearly_always() {
     // Below ten members each node sends four copies: chance leaves somebody out of up to one event
     // in fifteen until the next push/pull, about as among real agents. From ten on it is eight.
-    for (n, missed_max) in [(4, 0), (6, 10), (9, 28), (12, 0), (30, 4)] {
+    for (n, missed_max) in [(4, 0), (6, 4), (9, 16), (12, 0), (30, 4)] {
         let mut cluster =
             Cluster::with(n, |_, config| config.push_pull.interval = Some(secs(100_000))).joined();
         let mut missed = 0;
