@@ -85,7 +85,9 @@ fn sealing(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("seal", 8 * size), |b| {
             b.iter(|| {
                 out.clear();
-                seal::seal(&keyring, [3; 12], b"", &mut out, |out| out.extend_from_slice(black_box(&message)));
+                seal::seal(&keyring, [3; 12], b"", &mut out, |out| {
+                    out.extend_from_slice(black_box(&message))
+                });
                 out.len()
             });
         });
