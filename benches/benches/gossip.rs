@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tidings_benches::{Bench, alive};
+use tidings_benches::node::{Bench, alive};
 use tidings_core::serf::dedup::{EventBody, EventBuffer, Heard};
 use tidings_core::{Input, LamportTime, Output};
 

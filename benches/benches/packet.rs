@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tidings_benches::{Bench, alive, ping};
+use tidings_benches::node::{Bench, alive, ping};
 use tidings_core::wire::compound::Compound;
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];

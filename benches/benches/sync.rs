@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tidings_benches::{Bench, META, address, name};
+use tidings_benches::node::{Bench, META, address, name};
 use tidings_core::wire::Keyring;
 use tidings_core::wire::frame::{self, Side};
 use tidings_core::wire::message::PushNode;

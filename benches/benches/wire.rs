@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tidings_benches::{address, alive, name, ping};
+use tidings_benches::node::{address, alive, name, ping};
 use tidings_core::Config;
 use tidings_core::wire::compound::Compound;
 use tidings_core::wire::message::Message;
