@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tidings_benches::fleet::{self, Agent, Failure, Options};
 use tidings_client::Client;
-use tidings_client::protocol::{Handshake, Request, VERSION};
+use tidings_client::protocol::{Handshake, ObjectBuffer, Request, VERSION};
 use tidings_core::wire::Keyring;
 use tidings_core::wire::message::{Ack, Alive, Message};
 use tidings_core::wire::packet::Opener;
@@ -23,8 +23,6 @@ use tokio::task::JoinSet;
 const AHEAD: usize = 16;
 /// Numbers from here on take the same bytes each, so that all answers are equally long.
 const FIRST_SEQ: u64 = 1 << 16;
-/// The shortest list is longer than this.
-const LIST_BYTES_MIN: usize = 128;
 
 fn main() -> ExitCode {
     fleet::measure(Duration::from_secs(120), &[100, 3], run)
@@ -106,29 +104,26 @@ async fn make_up(count: usize, agent: SocketAddr) -> std::io::Result<impl Future
 }
 
 /// Lists that came over one connection, none of them decoded.
+///
+/// All answers are equally long, so bytes count them.
 async fn count_bytes(rpc: SocketAddr, span: Duration) -> Result<u64, Failure> {
     let failed = |error: std::io::Error| format!("connection to {rpc}: {error}");
     let mut stream = TcpStream::connect(rpc).await.map_err(failed)?;
     let mut greeting = Vec::new();
     Request::Handshake(Handshake { version: VERSION }).encode(1, &mut greeting);
     stream.write_all(&greeting).await.map_err(failed)?;
-    let mut buffer = vec![0; 256 << 10];
-    stream.read(&mut buffer).await.map_err(failed)?;
+    let mut objects = ObjectBuffer::new(64 << 20);
+    next_len(&mut stream, &mut objects).await?;
 
     let ask = |seq: u64| {
         let mut request = Vec::new();
         Request::Members.encode(FIRST_SEQ + seq, &mut request);
         request
     };
-    // How long an answer is: ask once and wait until nothing more comes.
     stream.write_all(&ask(0)).await.map_err(failed)?;
-    let mut len = 0;
-    while let Ok(read) = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut buffer)).await {
-        len += read.map_err(failed)?;
-    }
-    if len < LIST_BYTES_MIN {
-        return Err(format!("{rpc} answered with {len} bytes, which is no list of members"));
-    }
+    let header = next_len(&mut stream, &mut objects).await?;
+    let len = header + next_len(&mut stream, &mut objects).await?;
+    let mut buffer = vec![0; 256 << 10];
     let (mut asked, mut bytes) = (0, 0);
     let start = Instant::now();
     while start.elapsed() < span {
@@ -145,6 +140,20 @@ async fn count_bytes(rpc: SocketAddr, span: Duration) -> Result<u64, Failure> {
         }
     }
     Ok((bytes / len) as u64)
+}
+
+/// The length of the next object.
+async fn next_len(stream: &mut TcpStream, objects: &mut ObjectBuffer) -> Result<usize, Failure> {
+    loop {
+        if let Some(object) = objects.next_object().map_err(|error| error.to_string())? {
+            return Ok(object.len());
+        }
+        match stream.read_buf(objects.spare()).await {
+            Ok(0) => return Err("the agent closed the connection".into()),
+            Ok(_) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
 }
 
 /// Lists that came over one connection of the client library.
