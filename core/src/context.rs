@@ -1,7 +1,7 @@
 //! What every part of a node works with: the moment, the generator, deadlines, the output queue.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 
@@ -22,6 +22,13 @@ use crate::trace::{Cause, Decision, Trace};
 /// Refusals waiting to be drained at most; more are counted only, so that a flood between two
 /// drains costs no memory.
 const REFUSALS_QUEUED_MAX: usize = 64;
+
+/// Gives back the memory of an empty map, which else keeps a node of its tree.
+pub(crate) fn give_back<K, V>(map: &mut BTreeMap<K, V>) {
+    if map.is_empty() {
+        *map = BTreeMap::new();
+    }
+}
 
 /// Lent to the parts of a node for the length of one input.
 #[derive(Debug)]

@@ -26,6 +26,9 @@ use crate::trie::Pool;
 use crate::view::View;
 use crate::wire::packet::Opener;
 
+/// Outputs a node that rests keeps room for: those of an idle second.
+const OUTPUTS_KEEP: usize = 2;
+
 /// Memory that views of several nodes in one process share; see [`Node::handle_input_with`].
 pub type ViewPool = Pool<Member>;
 
@@ -214,11 +217,26 @@ impl Node {
             Tick::Leave => serf.leave_on(cx, swim),
             Tick::Reap => serf.on_reap(cx, swim),
             Tick::Reconnect => serf.on_reconnect(cx, swim),
-            Tick::QueueCheck => serf.on_queue_check(cx, swim),
+            Tick::QueueCheck => {
+                serf.on_queue_check(cx, swim);
+                self.rest();
+            }
             Tick::SnapshotClock => serf.on_snapshot_clock(cx),
             Tick::MemberEvents => serf.flush_member_events(cx),
             Tick::UserEvents => serf.flush_user_events(cx),
         }
+    }
+
+    /// Gives back memory that busier times needed. What each second needs comes back with the next
+    /// packet and stays until the next rest.
+    fn rest(&mut self) {
+        let Node { cx, swim, serf, plain, opener } = self;
+        *plain = Vec::new();
+        *opener = Opener::new();
+        cx.outputs.shrink_to(OUTPUTS_KEEP);
+        cx.timers.rest();
+        swim.rest();
+        serf.rest();
     }
 
     fn on_deadline(&mut self, key: Key) {

@@ -122,6 +122,12 @@ impl Timers {
         }
     }
 
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        self.heap.shrink_to(0);
+        self.places.shrink_to(0);
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Time> {
         let tick = self.ticks.iter().copied().min().unwrap_or(Time::MAX);

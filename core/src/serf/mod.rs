@@ -26,6 +26,7 @@ mod record;
 mod respond;
 mod sync;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -33,7 +34,7 @@ use bytes::Bytes;
 
 use crate::command::{CommandError, Reply, Token};
 use crate::config::Config;
-use crate::context::Context;
+use crate::context::{Context, give_back};
 use crate::event::QueryId;
 use crate::input::PersistId;
 use crate::output::Output;
@@ -75,10 +76,10 @@ pub(crate) struct Serf {
     /// Key operations done here that wait for the keyring to be written.
     key_answers: BTreeMap<PersistId, KeyAnswer>,
     next_persist: u64,
-    member_events: Option<MemberCoalescer>,
-    user_events: Option<UserCoalescer>,
+    member_events: Option<Box<MemberCoalescer>>,
+    user_events: Option<Box<UserCoalescer>>,
     pub(crate) coordinates: Option<vivaldi::Client>,
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Box<Snapshot>>,
     /// Who waits for which broadcast.
     waits: BTreeMap<Waiter, Wait>,
     next_waiter: Waiter,
@@ -108,10 +109,13 @@ impl Serf {
             pending: BTreeMap::new(),
             key_answers: BTreeMap::new(),
             next_persist: 0,
-            member_events: config.members.coalesce.map(|rule| MemberCoalescer::new(rule, members_max)),
-            user_events: config.events.coalesce.map(UserCoalescer::new),
+            member_events: config
+                .members
+                .coalesce
+                .map(|rule| Box::new(MemberCoalescer::new(rule, members_max))),
+            user_events: config.events.coalesce.map(|rule| Box::new(UserCoalescer::new(rule))),
             coordinates: config.coordinates.then(|| vivaldi::Client::new(config.coordinate_peers_max)),
-            snapshot: config.snapshot.then(snapshot),
+            snapshot: config.snapshot.then(|| Box::new(snapshot())),
             waits: BTreeMap::new(),
             next_waiter: 0,
         };
@@ -128,6 +132,14 @@ impl Serf {
             cx.timers.set_tick(tick, cx.now + interval);
         }
         serf
+    }
+
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        give_back(&mut self.open);
+        give_back(&mut self.pending);
+        give_back(&mut self.key_answers);
+        give_back(&mut self.waits);
     }
 
     /// Queues a message of this layer.

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use crate::config;
-use crate::context::Context;
+use crate::context::{Context, give_back};
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
@@ -111,6 +111,12 @@ impl Gossip {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queues.iter().all(|queue| queue.order.is_empty())
+    }
+
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        self.queues.iter_mut().for_each(|queue| give_back(&mut queue.order));
+        self.about.shrink_to(0);
     }
 
     /// Queues an update about a member, in place of an older one.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::command::{CommandError, JoinFailure, Token};
-use crate::context::Context;
+use crate::context::{Context, give_back};
 use crate::input::ResolveId;
 use crate::output::Output;
 use crate::swim::streams::Purpose;
@@ -62,6 +62,14 @@ pub(crate) struct Joins {
     next: u64,
     resolving: BTreeMap<ResolveId, (JoinId, String)>,
     next_resolve: u64,
+}
+
+impl Joins {
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        give_back(&mut self.joins);
+        give_back(&mut self.resolving);
+    }
 }
 
 /// What a join asks for.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
+use crate::context::give_back;
 use crate::rng::Rng;
 use crate::swim::member::{Member, State, Status};
 use crate::time::Time;
@@ -49,6 +50,12 @@ impl Members {
             told: Vec::new(),
             pool: None,
         }
+    }
+
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        give_back(&mut self.gone);
+        self.told.shrink_to(0);
     }
 
     pub(crate) fn view(&self) -> &View {

@@ -81,7 +81,7 @@ pub(crate) struct Swim {
     pub(crate) probing: Probing,
     walk: Walk,
     /// Hashes of the members gossiped to last, oldest first.
-    told_lately: SmallVec<[u64; TOLD_LATELY_MAX + 4]>,
+    told_lately: Vec<u64>,
     pub(crate) streams: Streams,
     pub(crate) joins: Joins,
     /// What acks carry: this node's coordinate.
@@ -107,7 +107,7 @@ impl Swim {
             suspicions: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(hash_seed)),
             probing: Probing::default(),
             walk: Walk::default(),
-            told_lately: SmallVec::new(),
+            told_lately: Vec::new(),
             streams: Streams::default(),
             joins: Joins::default(),
             ack_payload: Vec::new(),
@@ -208,6 +208,21 @@ impl Swim {
             .audience(&mut cx.rng, count, |member| *member.name() != *me && !lately.contains(&member.hash));
         self.told_lately.extend(targets.iter().map(|target| target.hash));
         targets
+    }
+
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        self.gossip.rest();
+        self.packets.rest();
+        self.probing.rest();
+        self.members.rest();
+        self.joins.rest();
+        self.suspicions.shrink_to(0);
+        if self.gossip.is_empty() {
+            // The next round is long after the last one.
+            self.told_lately = Vec::new();
+        }
+        self.notices.shrink_to(0);
     }
 
     fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {

@@ -14,11 +14,14 @@ use crate::swim::gossip::Batch;
 use crate::wire::Keyring;
 use crate::wire::compound::Compound;
 use crate::wire::frame::{self, Side};
+use crate::wire::limits::CRC_OVERHEAD;
 use crate::wire::packet::{self, Closer};
 
-/// What is taken from the allocator at a time for outgoing packets: room for several probes, small
-/// enough for a hundred thousand nodes in one process.
-const CHUNK: usize = 1024;
+/// What is taken from the allocator at first for outgoing packets: a ping and an ack, all that an
+/// idle node sends at a time, small enough for a hundred thousand nodes in one process.
+const CHUNK_MIN: usize = 256;
+/// What is taken at most at a time by a node whose packets are still held when it makes others.
+const CHUNK_MAX: usize = 4096;
 
 /// Encodes and closes packets.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Packets {
     /// Packets handed out and not yet written are slices of this. Once they are dropped it is
     /// used again.
     out: BytesMut,
+    /// What is taken from the allocator when they are not: twice as much each time.
+    chunk: usize,
 }
 
 impl Packets {
@@ -44,7 +49,17 @@ impl Packets {
             inner: Vec::new(),
             closer: Closer::new(),
             out: BytesMut::new(),
+            chunk: CHUNK_MIN,
         })
+    }
+
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        self.parts = Compound::new();
+        self.inner = Vec::new();
+        self.closer = Closer::new();
+        self.out = BytesMut::new();
+        self.chunk = CHUNK_MIN;
     }
 
     pub(crate) fn keyring(&self) -> &Keyring {
@@ -108,9 +123,10 @@ impl Packets {
     fn close(&mut self, cx: &mut Context, to: SocketAddr, crc: bool) {
         self.inner.clear();
         self.parts.encode(&mut self.inner);
-        // Takes the buffer back if every packet handed out has been dropped.
-        if self.out.capacity() < self.inner.len() + 64 {
-            self.out.reserve(CHUNK.max(self.inner.len() + 64));
+        let most = self.inner.len() + CRC_OVERHEAD + self.overhead();
+        if !self.out.try_reclaim(most) {
+            self.out = BytesMut::with_capacity(self.chunk.max(most));
+            self.chunk = (2 * self.chunk).min(CHUNK_MAX);
         }
         let nonce = || fresh_nonce(&mut cx.rng);
         self.closer.close(&self.inner, crc, &self.config, &self.keyring, nonce, &mut self.out);

@@ -64,6 +64,11 @@ pub(crate) struct Probing {
 }
 
 impl Probing {
+    /// Gives back memory that busier times needed.
+    pub(crate) fn rest(&mut self) {
+        self.forwards.shrink_to(0);
+    }
+
     fn seq(&mut self) -> u32 {
         self.next_seq = self.next_seq.wrapping_add(1);
         self.next_seq

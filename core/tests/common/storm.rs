@@ -8,11 +8,17 @@ use super::{Cluster, Draw, ms};
 
 /// A cluster too large to keep every event.
 pub fn large(seed: u64, n: usize) -> Cluster {
+    large_with(seed, n, |_| {})
+}
+
+/// As [`large`], of nodes configured a little differently.
+pub fn large_with(seed: u64, n: usize, change: impl Fn(&mut Config)) -> Cluster {
     let mut cluster = Cluster::empty(seed);
     cluster.record_events = false;
     for i in 0..n {
         let mut config = Config::lan(format!("n{i}"), Cluster::address(i));
         config.hash_seed = Some(7);
+        change(&mut config);
         cluster.add(config);
     }
     cluster
