@@ -1,6 +1,6 @@
 //! The real program as a process.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The longest anything is awaited.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running program and what it has said so far.
 pub(crate) struct Process {
@@ -20,25 +20,25 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program in a directory.
     pub(crate) fn start(dir: &Path, words: &[String]) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidings"))
-            .args(words)
-            .current_dir(dir)
-            .env("TZ", "UTC")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        Process::spawn(command.args(words).current_dir(dir).env("TZ", "UTC").stderr(Stdio::null()))
+    }
+
+    /// Starts any program.
+    pub(crate) fn spawn(command: &mut Command) -> Process {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let mut stdout = child.stdout.take().unwrap();
-        let theirs = Arc::clone(&said);
-        let reader = std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(n @ 1..) = stdout.read(&mut chunk) {
-                theirs.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..n]));
-            }
-        });
-        Process { child, said, readers: vec![reader] }
+        let outputs: [Option<Box<dyn Read + Send>>; 2] = [
+            child.stdout.take().map(|stdout| Box::new(stdout) as _),
+            child.stderr.take().map(|stderr| Box::new(stderr) as _),
+        ];
+        let readers =
+            outputs.into_iter().flatten().map(|output| read_all(output, Arc::clone(&said))).collect();
+        Process { child, said, readers }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has said on stdout so far.
@@ -76,6 +76,16 @@ impl Process {
         }
         (status, self.said())
     }
+}
+
+/// Keeps what a process says, until it closes that output.
+fn read_all(mut output: Box<dyn Read + Send>, said: Arc<Mutex<String>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(n @ 1..) = output.read(&mut chunk) {
+            said.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..n]));
+        }
+    })
 }
 
 impl Drop for Process {
