@@ -49,6 +49,7 @@ fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
         ("memberlist.msg.dead", core.dead_in),
         ("memberlist.tcp.accept", core.streams_accepted),
         ("memberlist.tcp.connect", core.streams_dialled),
+        ("memberlist.refused", core.refused),
         ("serf.member.join", core.members_joined),
         ("serf.member.left", core.members_left),
         ("serf.member.failed", core.members_failed),

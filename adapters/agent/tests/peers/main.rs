@@ -7,8 +7,11 @@
 #[allow(dead_code, reason = "the other tests of processes use the rest")]
 mod process;
 
+mod bad_gossip;
+mod bad_rpc;
 mod conflict;
 mod harness;
+mod hostile;
 mod join;
 mod keys;
 mod leave;
