@@ -113,7 +113,7 @@ impl Node {
                 (Class::Query, false)
             }),
             SerfType::Relay => Relay::decode(body).map(|relay| {
-                serf.on_relay(cx, swim, &relay);
+                serf.on_relay(cx, swim, from, &relay);
                 (Class::Query, false)
             }),
             // These travel inside others.

@@ -29,6 +29,11 @@ const USE_QUERY: &str = "_serf_use-key";
 const REMOVE_QUERY: &str = "_serf_remove-key";
 const LIST_QUERY: &str = "_serf_list-keys";
 
+/// Whether the query asks for a change of keys; then it carries one.
+pub(crate) fn is_key_change(query: &str) -> bool {
+    matches!(query, INSTALL_QUERY | USE_QUERY | REMOVE_QUERY)
+}
+
 /// A key operation in the whole cluster, while it is counted.
 #[derive(Debug)]
 pub(crate) struct KeyVote {
@@ -145,13 +150,12 @@ impl Serf {
             CONFLICT_QUERY => self.answer_conflict(cx, swim, back, payload),
             LIST_QUERY => self.answer_list_keys(cx, swim, back),
             // As in the original the type byte is passed over, not looked at.
-            INSTALL_QUERY | USE_QUERY | REMOVE_QUERY => match payload.split_first() {
-                None => cx.refuse(from, Refusal::Other("a key request without a key")),
-                Some((_, body)) => match serf::KeyRequest::decode(body) {
-                    Ok(request) => self.answer_key_change(cx, swim, back, query.name, request.key),
+            name if is_key_change(name) => {
+                match serf::KeyRequest::decode(payload.get(1..).unwrap_or_default()) {
+                    Ok(request) => self.answer_key_change(cx, swim, back, name, request.key),
                     Err(error) => cx.refuse(from, Refusal::Malformed { what: "key request", error }),
-                },
-            },
+                }
+            }
             _ => cx.refuse(from, Refusal::Other("an internal query of unknown name")),
         }
     }

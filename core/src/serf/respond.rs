@@ -10,9 +10,10 @@ use bytes::Bytes;
 
 use crate::command::{CommandError, Reply};
 use crate::context::Context;
-use crate::error::Refusal;
+use crate::error::{Malformed, Refusal};
 use crate::event::{Event, Query, QueryId};
 use crate::serf::dedup::Heard;
+use crate::serf::internal::is_key_change;
 use crate::serf::query::INTERNAL_PREFIX;
 use crate::serf::{Serf, filter, user_message};
 use crate::swim::Swim;
@@ -69,6 +70,10 @@ impl Serf {
         from: SocketAddr,
         query: &serf::Query<'_>,
     ) -> bool {
+        if let Some(refusal) = fatal_to_peers(query) {
+            cx.refuse(from, refusal);
+            return false;
+        }
         if !cx.credible(query.ltime) {
             return false;
         }
@@ -208,17 +213,38 @@ impl Serf {
     }
 
     /// Somebody wants a message passed on.
-    pub(crate) fn on_relay(&mut self, cx: &mut Context, swim: &mut Swim, relay: &serf::Relay<'_>) {
+    pub(crate) fn on_relay(
+        &mut self,
+        cx: &mut Context,
+        swim: &mut Swim,
+        from: SocketAddr,
+        relay: &serf::Relay<'_>,
+    ) {
         let to = SocketAddr::new(relay.addr, relay.port);
+        if relay.inner.first() != Some(&(SerfType::QueryResponse as u8)) {
+            // Nobody relays anything else; passed on it would seem to come from us.
+            return cx.refuse(from, Refusal::Other("a relay of something other than a response"));
+        }
         if to != swim.addr {
             let message = user_message(|out| out.extend_from_slice(relay.inner));
             return swim.packets.send_direct(cx, to, &message);
         }
-        if let Some((&kind, body)) = relay.inner.split_first()
-            && kind == SerfType::QueryResponse as u8
-            && let Ok(response) = serf::QueryResponse::decode(body)
-        {
+        if let Ok(response) = serf::QueryResponse::decode(&relay.inner[1..]) {
             self.hear_response(cx, swim, &response);
         }
     }
+}
+
+/// Queries that end an agent of the original (serf-wire, sections 6.3 and 6.6). No agent asks them,
+/// and passed on they would end everybody behind us.
+fn fatal_to_peers(query: &serf::Query<'_>) -> Option<Refusal> {
+    if is_key_change(query.name) && query.payload.is_empty() {
+        return Some(Refusal::Other("a key request without a key"));
+    }
+    let is_empty = |filter: Result<_, Malformed>| matches!(filter, Err(Malformed::Empty));
+    query
+        .filters
+        .iter()
+        .any(is_empty)
+        .then_some(Refusal::Malformed { what: "filter", error: Malformed::Empty })
 }

@@ -221,6 +221,25 @@ fn impossible_claims_are_refused() {
 }
 
 #[test]
+fn what_would_end_an_original_is_not_passed_on() {
+    let cluster = survives(|cluster| {
+        let ask = |name: &str, id| QueryMessage::new(name, outsider(), 7, id);
+        let fatal = [
+            QueryMessage { filters: vec![wire::raw(vec![])], ..ask("odd", 1) },
+            QueryMessage { filters: vec![wire::raw(vec![9]), wire::raw(vec![])], ..ask("odd", 2) },
+            ask("_serf_install-key", 3),
+            QueryMessage { payload: wire::raw(""), ..ask("_serf_use-key", 4) },
+            ask("_serf_remove-key", 5),
+        ];
+        for query in fatal {
+            cluster.inject(outsider(), 0, &query.bytes());
+        }
+    });
+    assert_eq!(cluster.hosts[0].node().metrics().refused, 5);
+    assert_eq!(cluster.hosts[1].node().metrics().queries, 0);
+}
+
+#[test]
 fn odd_queries_are_survived() {
     survives(|cluster| {
         let ask = |name: &str, id| QueryMessage::new(name, outsider(), 7, id);
