@@ -9,6 +9,7 @@ mod process;
 
 mod bad_gossip;
 mod bad_rpc;
+mod bad_start;
 mod conflict;
 mod harness;
 mod hostile;
