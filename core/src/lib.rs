@@ -142,6 +142,7 @@ mod rng;
 mod time;
 mod timers;
 mod trace;
+mod warm;
 
 pub mod serf;
 pub mod swim;

@@ -76,6 +76,16 @@ impl View {
         self.members.same(&other.members)
     }
 
+    /// The key of the hash that orders it.
+    pub(crate) const fn hash_seed(&self) -> u64 {
+        self.hash_seed
+    }
+
+    /// The same members as `local` sees them; shares their memory.
+    pub(crate) fn seen_by(&self, local: Arc<str>) -> View {
+        View { local, ..self.clone() }
+    }
+
     /// The place of a name, for [`Member`]s to be put in.
     pub(crate) fn hash_of(&self, name: &str) -> u64 {
         name_hash(self.hash_seed, name)

@@ -58,6 +58,13 @@ impl Members {
         self.told.shrink_to(0);
     }
 
+    /// A table that starts from a view in which everybody is alive.
+    pub(crate) fn converged(view: &View, me: Name) -> Self {
+        let mut statuses = [0; 5];
+        statuses[Status::Alive as usize] = view.len();
+        Members { view: view.seen_by(me.clone()), known: view.len(), statuses, ..Self::new(0, me) }
+    }
+
     pub(crate) fn view(&self) -> &View {
         &self.view
     }
