@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
             Head::Map(len) => {
                 for _ in 0..len {
                     let key = self.text()?;
-                    match names.iter().position(|name| name.as_bytes() == key) {
+                    match names.iter().position(|name| same(name.as_bytes(), key)) {
                         Some(index) => field(index, self)?,
                         None => self.skip()?,
                     }
@@ -311,4 +311,10 @@ impl<'a> Reader<'a> {
     fn believe(&self, head: Head) -> Result<(), Malformed> {
         if head.children() > self.bytes.len() - self.at { Err(Malformed::Truncated) } else { Ok(()) }
     }
+}
+
+/// Whether two keys are equal. Those of one message often share their length and their beginning;
+/// the last byte tells them apart without a call.
+fn same(name: &[u8], key: &[u8]) -> bool {
+    name.len() == key.len() && name.last() == key.last() && name == key
 }
