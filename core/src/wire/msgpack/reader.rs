@@ -263,7 +263,7 @@ impl<'a> Reader<'a> {
             Head::Map(len) => {
                 for _ in 0..len {
                     let key = self.text()?;
-                    match names.iter().position(|name| name.as_bytes() == key) {
+                    match names.iter().position(|name| is_name(name.as_bytes(), key)) {
                         Some(index) => field(index, self)?,
                         None => self.skip()?,
                     }
@@ -311,4 +311,11 @@ impl<'a> Reader<'a> {
     fn believe(&self, head: Head) -> Result<(), Malformed> {
         if head.children() > self.bytes.len() - self.at { Err(Malformed::Truncated) } else { Ok(()) }
     }
+}
+
+/// Whether a key is this name. Names of one message differ in length or in their last letter, so
+/// that the whole is compared once a key.
+#[inline]
+fn is_name(name: &[u8], key: &[u8]) -> bool {
+    name.len() == key.len() && name.last() == key.last() && name == key
 }
