@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tidings_client::Client;
 use tokio::task::JoinSet;
 
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 /// Agents at most, whatever is asked for: they share one machine.
 pub const AGENTS_MAX: usize = 1_000;
@@ -142,6 +142,15 @@ impl Agent {
     pub fn usage(&self) -> Result<Usage, Failure> {
         let pid = self.process.0.id();
         Usage::of(pid).map_err(|error| format!("process {pid} of {}: {error}", self.gossip))
+    }
+
+    /// Bytes of memory it takes, where what it shares with others counts in part.
+    ///
+    /// # Errors
+    /// When it has ended, or the kernel does not tell.
+    pub fn proportional(&self) -> Result<u64, Failure> {
+        usage::proportional(self.process.0.id())
+            .map_err(|error| format!("memory of {}: {error}", self.gossip))
     }
 
     /// Members it takes for alive.

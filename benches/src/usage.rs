@@ -31,19 +31,30 @@ impl Usage {
     }
 }
 
+/// Bytes in memory, where each page that several processes share counts for its share of it.
+///
+/// # Errors
+/// When the process is gone, or the kernel does not tell.
+pub fn proportional(pid: u32) -> io::Result<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    kib(&rollup, "Pss:").ok_or_else(|| io::Error::other("no Pss in smaps_rollup"))
+}
+
+/// The number of KiB behind a word at the start of a line, in bytes.
+fn kib(text: &str, word: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(word))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}
+
 fn parse(stat: &str, status: &str) -> Option<Usage> {
     // The second field is the program's name and may hold anything, parentheses too.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11);
     let ticks: u32 = times.next()?.parse::<u32>().ok()? + times.next()?.parse::<u32>().ok()?;
-    let kib = |word: &str| -> Option<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(word))?;
-        line.split_whitespace().next()?.parse().ok()
-    };
     Some(Usage {
         cpu: TICK * ticks,
-        resident: kib("VmRSS:")? << 10,
-        anonymous: kib("RssAnon:").unwrap_or(0) << 10,
+        resident: kib(status, "VmRSS:")?,
+        anonymous: kib(status, "RssAnon:").unwrap_or(0),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tidings_benches::fleet::{self, Failure, Options, Spread};
+use tidings_benches::fleet::{self, Agent, Failure, Options, Spread};
 
 /// After the agents agree, until joining has left no trace.
 const SETTLE: Duration = Duration::from_secs(15);
@@ -31,6 +31,9 @@ async fn run(options: Options) -> Result<(), Failure> {
         Spread::of(after.iter().map(|usage| bytes(usage) >> 10).collect())
     };
     println!("resident, KiB:           {}", kib(|usage| usage.resident));
-    println!("of it anonymous, KiB:    {}", kib(|usage| usage.anonymous));
+    println!("of it its own, KiB:      {}", kib(|usage| usage.anonymous));
+    let proportional = agents.iter().map(Agent::proportional).collect::<Result<Vec<_>, _>>()?;
+    let proportional = proportional.into_iter().map(|bytes| bytes >> 10).collect();
+    println!("its share of all, KiB:   {}", Spread::of(proportional));
     Ok(())
 }
