@@ -152,6 +152,8 @@ pub struct Host<R = ()> {
     pub(crate) replies: HashMap<Token, (Time, Result<Reply, CommandError>)>,
     /// Datagrams dropped because the socket's buffer was full.
     pub(crate) overflowed: u64,
+    /// Its timers may have been late, or its clock wrong, at some time.
+    pub(crate) disturbed: bool,
     /// Whether the machine answers at all; without power, not even its kernel says no.
     pub(crate) powered: bool,
 }
@@ -180,6 +182,7 @@ impl<R> Host<R> {
             events: Vec::new(),
             replies: HashMap::new(),
             overflowed: 0,
+            disturbed: false,
             powered: true,
         }
     }
@@ -230,6 +233,18 @@ impl<R> Host<R> {
     #[must_use]
     pub const fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    /// Its own clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether its timers may have been late, or its clock wrong, at some time.
+    #[must_use]
+    pub const fn was_disturbed(&self) -> bool {
+        self.disturbed
     }
 
     /// Whether its process is stopped by a fault, or is short of I/O or of time.

@@ -35,6 +35,8 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod check;
+pub mod cli;
 mod clock;
 mod cluster;
 mod digest;
@@ -45,13 +47,18 @@ mod host;
 pub mod net;
 mod plan;
 mod queue;
+mod random;
 mod rider;
+pub mod run;
+pub mod script;
+pub mod shrink;
 pub mod span;
 mod traffic;
 mod watch;
 mod workload;
 mod world;
 
+pub use crate::check::Checks;
 pub use crate::clock::Clock;
 pub use crate::cluster::Cluster;
 pub use crate::digest::Digest;
@@ -63,6 +70,7 @@ pub use crate::net::{HostId, Latency, Net};
 pub use crate::plan::{Plan, address};
 pub use crate::queue::Queue;
 pub use crate::rider::{Rider, RiderInput, RiderOutput};
+pub use crate::script::Script;
 pub use crate::watch::{Sight, Violation, Watch};
 pub use crate::workload::{Task, Work};
 pub use crate::world::{Start, Tally, World};

@@ -148,7 +148,8 @@ impl<R: Rider> World<R> {
         let parcel = Parcel { from, to, carriage: Carriage::Stream, number, payload: part.bytes() };
         let copies = self.net.carry(self.now, &parcel);
         let delay = copies.first().map_or(Duration::ZERO, |copy| copy.delay);
-        let at = (self.now + delay).max(not_before);
+        // Two parts never arrive at the same moment: their order must not be left to chance.
+        let at = (self.now + delay).max(not_before + Duration::from_nanos(1));
         let side = 1 - side as u8;
         self.schedule(at, What::Segment { connection, side, part: Box::new(part) });
         at

@@ -199,6 +199,17 @@ impl<R: Rider> World<R> {
         self.watchers.push(Box::new(watcher));
     }
 
+    /// As [`watch`](Self::watch), for one who comes late: it is first shown every running process
+    /// as if it had just started.
+    pub fn watch_from_now(&mut self, mut watcher: impl Watch<R> + 'static) {
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].node.is_some() {
+                self.violations.extend(watcher.see(self, host, &Sight::Started));
+            }
+        }
+        self.watch(watcher);
+    }
+
     /// Adds a host whose process does not run yet; returns its number.
     pub fn add(&mut self, config: impl Into<Arc<Config>>) -> HostId {
         let host = self.hosts.len();

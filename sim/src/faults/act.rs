@@ -102,6 +102,7 @@ impl<R: Rider> World<R> {
         };
         for host in self.pick(number, members) {
             let machine = &mut self.hosts[host];
+            machine.disturbed = true;
             let undo = match trouble {
                 Trouble::Freeze { .. } => {
                     machine.frozen += 1;
@@ -215,6 +216,7 @@ impl<R: Rider> World<R> {
                 } else {
                     for host in hosts {
                         self.hosts[host].frozen += 1;
+                        self.hosts[host].disturbed = true;
                         self.faults.planned[number].undo.push(Undo::Thaw(host));
                     }
                 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::net::{ConditionId, HostId};
+pub(crate) use act::message_type;
 pub use pick::{LinkPick, Pick};
 pub use shape::Shape;
 

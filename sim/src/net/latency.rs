@@ -2,33 +2,41 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::draw::unit;
 
 /// A distribution of one-way delays.
 ///
 /// All are drawn from one uniform number, so that a slower link is slower for every message: two
 /// runs that differ in it meet the same luck.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Latency {
     /// Always the same.
-    Constant(Duration),
+    Constant(#[serde(with = "crate::span")] Duration),
     /// Uniform between two bounds.
     Uniform {
         /// At least this.
+        #[serde(with = "crate::span")]
         min: Duration,
         /// At most this.
+        #[serde(with = "crate::span")]
         max: Duration,
     },
     /// A floor, and an exponential part above it.
     Exponential {
         /// The floor.
+        #[serde(with = "crate::span")]
         min: Duration,
         /// Mean of the part above the floor.
+        #[serde(with = "crate::span")]
         mean: Duration,
     },
     /// Log-normal: most near the median, some far above.
     LogNormal {
         /// Half of all messages are faster.
+        #[serde(with = "crate::span")]
         median: Duration,
         /// Standard deviation of the logarithm; 0.5 is moderate, 1.5 wild.
         sigma: f64,
@@ -36,6 +44,7 @@ pub enum Latency {
     /// Pareto: a heavy tail above a floor.
     HeavyTail {
         /// The floor.
+        #[serde(with = "crate::span")]
         min: Duration,
         /// The exponent, above 0; the smaller, the heavier (below 1 the mean is infinite).
         shape: f64,

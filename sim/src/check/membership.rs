@@ -1,0 +1,332 @@
+//! M1 to M7, M12, M16 and S5, S7: what hosts hold of each other, and what they tell of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tidings_core::{
+    Cause, Decision, Event, Incarnation, Member, MemberEventKind, State, Status, Time, Trace,
+};
+
+use super::{ByName, Place};
+use crate::host::Host;
+use crate::rider::Rider;
+use crate::watch::Violation;
+use crate::world::World;
+
+/// What members have said of themselves, by name.
+#[derive(Debug, Default)]
+pub(super) struct Membership {
+    /// The highest incarnation each has issued.
+    issued: ByName<Incarnation>,
+    /// The tags each has published, in order.
+    metas: ByName<Vec<bytes::Bytes>>,
+}
+
+/// A suspicion that a host has.
+#[derive(Debug)]
+struct Doubt {
+    since: Time,
+    min: Duration,
+    max: Duration,
+    deadline: Time,
+    accusers: Vec<String>,
+}
+
+/// What is remembered of one host.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// What its application was told of each member.
+    told: ByName<Status>,
+    doubts: ByName<Doubt>,
+    /// Which of the tags published each member's were when seen last.
+    meta_place: HashMap<String, usize>,
+}
+
+impl Seen {
+    pub(super) fn knowing(told: ByName<Status>) -> Self {
+        Seen { told, ..Seen::default() }
+    }
+
+    pub(super) fn forget(&mut self, name: &str) {
+        self.told.remove(name);
+    }
+}
+
+const fn live(state: State) -> bool {
+    matches!(state, State::Alive | State::Suspect)
+}
+
+impl Membership {
+    /// Takes down what a running host says of itself now.
+    pub(super) fn published<R>(&mut self, host: &Host<R>) {
+        let Some(node) = host.node() else { return };
+        let view = node.view();
+        let Some(own) = view.local() else { return };
+        let issued = self.issued.entry(own.name().to_owned()).or_default();
+        *issued = (*issued).max(own.incarnation());
+        let metas = self.metas.entry(own.name().to_owned()).or_default();
+        if metas.last() != Some(&own.identity().meta) {
+            metas.push(own.identity().meta.clone());
+        }
+    }
+
+    /// The highest incarnation a member has issued so far; 0: there is no such member.
+    pub(super) fn issued<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        name: &str,
+        at_least: Incarnation,
+    ) -> Incarnation {
+        let known = self.issued.get(name).copied().unwrap_or(0);
+        if known >= at_least {
+            return known;
+        }
+        for host in world.hosts().iter().filter(|host| host.name() == name) {
+            self.published(host);
+        }
+        self.issued.get(name).copied().unwrap_or(0)
+    }
+
+    /// A host's view of a member has changed.
+    pub(super) fn changed<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        place: Place<'_>,
+        seen: &mut super::Seen,
+        lies: bool,
+        old: &Option<Member>,
+        new: &Option<Member>,
+    ) -> Option<Violation> {
+        let Some(new) = new else {
+            let name = old.as_ref()?.name();
+            seen.membership.told.remove(name);
+            seen.membership.meta_place.remove(name);
+            return None;
+        };
+        let name = new.name();
+        if name == place.name {
+            self.published(&world.hosts()[place.host]);
+            if !seen.leaving && new.state() != State::Alive {
+                return place.violation(
+                    "M6 self is alive",
+                    name,
+                    format!("it holds itself {:?}", new.state()),
+                );
+            }
+        }
+        if let Some(old) = old {
+            let found = step(place, old, new);
+            if found.is_some() {
+                return found;
+            }
+        }
+        if !lies {
+            let found = self.tags(world, place, &mut seen.membership, new);
+            if found.is_some() {
+                return found;
+            }
+        }
+        told_as_held(place, &seen.membership, new)
+    }
+
+    /// S7: tags are some that the member published, and move forward only.
+    fn tags<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        place: Place<'_>,
+        seen: &mut Seen,
+        new: &Member,
+    ) -> Option<Violation> {
+        let name = new.name();
+        let meta = &new.identity().meta;
+        let earlier = seen.meta_place.get(name).copied().unwrap_or(0);
+        let find = |metas: &ByName<Vec<bytes::Bytes>>| {
+            let all = metas.get(name)?;
+            all.iter().skip(earlier).position(|known| known == meta).map(|found| earlier + found)
+        };
+        let found = find(&self.metas).or_else(|| {
+            for host in world.hosts().iter().filter(|host| host.name() == name) {
+                self.published(host);
+            }
+            find(&self.metas)
+        });
+        match found {
+            Some(found) => {
+                seen.meta_place.insert(name.to_owned(), found);
+                None
+            }
+            None => place.violation("S7 tags", name, format!("it holds tags {:?} out of order", new.tags())),
+        }
+    }
+}
+
+/// M1, M4, M5, S5: one member, before and after.
+fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
+    let name = new.name();
+    let moved = old.addr() != new.addr();
+    let forgotten = old.state() == State::Forgotten;
+    if new.incarnation() < old.incarnation() && !moved && !forgotten {
+        let what = format!("incarnation {} after {}", new.incarnation(), old.incarnation());
+        return place.violation("M1 incarnation-monotone", name, what);
+    }
+    let gone = matches!(old.state(), State::Dead | State::Left);
+    if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved {
+        let what = format!(
+            "{:?} at {} after {:?} at {}",
+            new.state(),
+            new.incarnation(),
+            old.state(),
+            old.incarnation()
+        );
+        return place.violation("M4 no resurrection", name, what);
+    }
+    if old.state() == State::Left && new.state() == State::Dead
+        || old.status() == Status::Left && new.status() == Status::Failed
+    {
+        return place.violation("M5 left stays left", name, "a member that left is now failed".into());
+    }
+    if new.status_ltime() < old.status_ltime() {
+        let what = format!("status time {} after {}", new.status_ltime(), old.status_ltime());
+        return place.violation("S5 intent order", name, what);
+    }
+    None
+}
+
+/// M16: after everything was told, the application knows what the view holds.
+fn told_as_held(place: Place<'_>, seen: &Seen, new: &Member) -> Option<Violation> {
+    let told = seen.told.get(new.name()).copied().unwrap_or(Status::None);
+    let held = match new.status() {
+        Status::Leaving => Status::Alive,
+        other => other,
+    };
+    if told == held {
+        return None;
+    }
+    place.violation("M16 events match state", new.name(), format!("held {held}, told {told}"))
+}
+
+/// M16: each event is a change.
+pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) -> Option<Violation> {
+    let Event::Members(news) = event else { return None };
+    for member in &news.members {
+        let name = member.name();
+        let before = seen.membership.told.get(name).copied().unwrap_or(Status::None);
+        let after = match news.kind {
+            MemberEventKind::Join => Status::Alive,
+            MemberEventKind::Leave => Status::Left,
+            MemberEventKind::Failed => Status::Failed,
+            MemberEventKind::Update => before,
+            MemberEventKind::Reap => Status::None,
+        };
+        let change = before != after || news.kind == MemberEventKind::Update;
+        if !change || news.kind != MemberEventKind::Join && before == Status::None {
+            let what = format!("{} of a member that was {before}", news.kind);
+            return place.violation("M16 events match state", name, what);
+        }
+        seen.membership.told.insert(name.to_owned(), after);
+    }
+    None
+}
+
+/// M3, M7 and M12: decisions as the node tells them.
+pub(super) fn on_trace<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    seen: &mut super::Seen,
+    trace: &Trace,
+) -> Option<Violation> {
+    match &trace.decision {
+        Decision::State { member, before, after, .. } => {
+            let legal = match (before, after) {
+                (None | Some(State::Forgotten), after) => *after == State::Alive,
+                (Some(State::Alive), after) => *after != State::Forgotten,
+                (Some(State::Suspect), after) => {
+                    matches!(after, State::Alive | State::Dead | State::Left)
+                }
+                (Some(State::Dead | State::Left), after) => matches!(after, State::Alive | State::Forgotten),
+            };
+            if !legal {
+                let what = format!("from {before:?} to {after:?}");
+                return place.violation("M3 precedence", member, what);
+            }
+            let doubt = seen.membership.doubts.remove(&**member);
+            if let (Some(doubt), State::Dead, Cause::Timer) = (doubt, after, &trace.cause) {
+                return window(place, host, member, &doubt);
+            }
+            None
+        }
+        Decision::Suspicion { member, from, confirmations, remaining } => {
+            suspicion(place, host, seen, member, from, *confirmations, *remaining)
+        }
+        Decision::Awareness { after, .. } => {
+            let most = host.config().awareness.max;
+            if *after < most {
+                return None;
+            }
+            place.violation("M12 LHM bounds", "", format!("health score {after} of {most}"))
+        }
+        _ => None,
+    }
+}
+
+/// M7: who suspects counts once, and the time-out never grows.
+fn suspicion<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    seen: &mut super::Seen,
+    member: &str,
+    from: &str,
+    confirmations: u32,
+    remaining: Duration,
+) -> Option<Violation> {
+    const NAME: &str = "M7 suspicion window";
+    let deadline = place.local + remaining;
+    match seen.membership.doubts.get_mut(member) {
+        None => {
+            let all = host.node()?.view();
+            let (min, _) = bounds(host, all.all().live());
+            let (_, max) = bounds(host, all.all().len());
+            let accusers = vec![from.to_owned()];
+            let doubt = Doubt { since: place.local, min, max, deadline, accusers };
+            seen.membership.doubts.insert(member.to_owned(), doubt);
+            None
+        }
+        Some(doubt) => {
+            if doubt.accusers.iter().any(|known| known == from) {
+                return place.violation(NAME, member, format!("{from} counts twice"));
+            }
+            doubt.accusers.push(from.to_owned());
+            if doubt.accusers.len() as u32 != confirmations + 1 {
+                return place.violation(NAME, member, format!("{confirmations} confirmations are too many"));
+            }
+            if deadline > doubt.deadline.max(place.local) {
+                return place.violation(NAME, member, "a confirmation made the time-out longer".into());
+            }
+            doubt.deadline = deadline;
+            None
+        }
+    }
+}
+
+/// M7: a death on one's own timer comes neither too soon nor, timers being on time, too late.
+fn window<R>(place: Place<'_>, host: &Host<R>, member: &str, doubt: &Doubt) -> Option<Violation> {
+    let took = place.local.since(doubt.since);
+    let soon = took + Duration::from_millis(1) < doubt.min;
+    let late = took > doubt.max + Duration::from_millis(1) && !host.was_disturbed();
+    if !soon && !late {
+        return None;
+    }
+    let what = format!("declared dead after {took:?}; allowed are {:?} to {:?}", doubt.min, doubt.max);
+    place.violation("M7 suspicion window", member, what)
+}
+
+/// Shortest and longest time-out in a cluster of `n`.
+fn bounds<R>(host: &Host<R>, n: usize) -> (Duration, Duration) {
+    let config = host.config();
+    let suspicion = &config.suspicion;
+    let min = suspicion.fixed.unwrap_or_else(|| {
+        let scale = libm::log10(n.max(1) as f64).max(1.0);
+        config.probe.interval.mul_f64(suspicion.mult * libm::floor(1000.0 * scale) / 1000.0)
+    });
+    (min, min.mul_f64(suspicion.max_mult.max(1.0)))
+}

@@ -1,0 +1,176 @@
+//! The invariants (papers, section 7), checked at the event that changed something.
+//!
+//! | group | here |
+//! |---|---|
+//! | M: membership | M1 to M8, M9, M10 to M14, M16; M17 is `--twice` |
+//! | S: the Serf layer | S1 to S7 |
+//! | L: liveness | asked for after the quiet phase, in [`crate::script`] |
+//!
+//! Nothing is parsed from logs: the checkers see inputs, outputs, the node's own trace, and
+//! immutable views that cost nothing to keep.
+
+mod membership;
+mod packets;
+mod probes;
+mod serf;
+
+use std::collections::HashMap;
+
+use tidings_core::{Command, Input, Output, Trace, View};
+
+use crate::host::Host;
+use crate::net::HostId;
+use crate::rider::Rider;
+use crate::watch::{Sight, Violation, Watch};
+use crate::world::World;
+
+/// All checkers of safety.
+///
+/// Nodes must be traced ([`Plan::traced`](crate::Plan::traced)).
+#[derive(Debug, Default)]
+pub struct Checks {
+    hosts: Vec<Seen>,
+    membership: membership::Membership,
+    packets: packets::Packets,
+    serf: serf::Serf,
+    /// Packets may carry lies (they are damaged on the way): what only holds among honest members
+    /// is not checked.
+    lies: bool,
+}
+
+/// What is remembered of a host's present life.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its view as it was checked last.
+    view: View,
+    /// It was told to leave.
+    leaving: bool,
+    probes: probes::Probes,
+    membership: membership::Seen,
+    serf: serf::Seen,
+}
+
+/// Where something is seen.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    world_time: tidings_core::Time,
+    /// The host's own time.
+    local: tidings_core::Time,
+    name: &'a str,
+    host: HostId,
+}
+
+impl Place<'_> {
+    fn violation(&self, invariant: &str, about: &str, what: String) -> Option<Violation> {
+        let mut members = vec![self.name.to_owned()];
+        if !about.is_empty() && about != self.name {
+            members.push(about.to_owned());
+        }
+        Some(Violation { invariant: invariant.to_owned(), at: self.world_time, members, what })
+    }
+}
+
+impl Checks {
+    /// Checkers that have seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Checkers for a run in which packets are damaged: some may say what nobody ever said.
+    #[must_use]
+    pub fn among_lies() -> Self {
+        Checks { lies: true, ..Self::default() }
+    }
+
+    /// Looks at how a host's view has changed since it was looked at last.
+    fn look_at_view<R: Rider>(&mut self, world: &World<R>, place: Place<'_>) -> Option<Violation> {
+        let host = &world.hosts()[place.host];
+        let view = host.node()?.view();
+        let seen = &mut self.hosts[place.host];
+        if view.same(&seen.view) {
+            return None;
+        }
+        let before = std::mem::replace(&mut seen.view, view.clone());
+        let mut changed = Vec::new();
+        before.all().diff(view.all(), |old, new| changed.push((old.cloned(), new.cloned())));
+        for (old, new) in changed {
+            let found =
+                self.membership.changed(world, place, &mut self.hosts[place.host], self.lies, &old, &new);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    fn on_trace<R: Rider>(&mut self, world: &World<R>, place: Place<'_>, trace: &Trace) -> Option<Violation> {
+        let host = &world.hosts()[place.host];
+        let seen = &mut self.hosts[place.host];
+        membership::on_trace(place, host, seen, trace).or_else(|| probes::on_trace(place, host, seen, trace))
+    }
+}
+
+impl<R: Rider> Watch<R> for Checks {
+    fn see(&mut self, world: &World<R>, host: HostId, sight: &Sight<'_>) -> Option<Violation> {
+        let machine: &Host<R> = world.hosts().get(host)?;
+        if self.hosts.len() < world.hosts().len() {
+            self.hosts.resize_with(world.hosts().len(), Seen::default);
+        }
+        let local = machine.clock().local(world.now());
+        let place = Place { world_time: world.now(), local, name: machine.name(), host };
+        match sight {
+            Sight::Started => {
+                let view = machine.node()?.view();
+                self.hosts[host] = Seen::start(view);
+                self.membership.published(machine);
+                None
+            }
+            Sight::Stopped => {
+                self.membership.published(machine);
+                None
+            }
+            Sight::Input(input) => {
+                if let Input::Command { command, .. } = input {
+                    self.hosts[host].leaving |= matches!(command, Command::Leave);
+                }
+                if let Input::Datagram { from, payload } = input {
+                    self.packets.on_arrival(host, machine, *from, payload);
+                }
+                let found = self.look_at_view(world, place);
+                found.or_else(|| self.serf.on_input(place, machine, &mut self.hosts[host].serf, input))
+            }
+            Sight::Output(Output::Trace(trace)) => self.on_trace(world, place, trace),
+            Sight::Output(Output::Datagram { to, payload }) => {
+                let Checks { packets, membership, hosts, lies, .. } = self;
+                packets.on_datagram(world, place, &mut hosts[host], membership, *lies, *to, payload)
+            }
+            Sight::Output(Output::Event(event)) => {
+                let seen = &mut self.hosts[host];
+                membership::on_event(place, seen, event)
+                    .or_else(|| self.serf.on_event(place, machine, &mut seen.serf, self.lies, event))
+            }
+            Sight::Output(Output::Reply { token, result }) => {
+                self.serf.on_reply(place, &mut self.hosts[host].serf, *token, result)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Seen {
+    fn start(view: View) -> Self {
+        let told = view.iter().map(|member| (member.name().to_owned(), member.status())).collect();
+        let local = view.local_name().to_owned();
+        let alone = view.len() <= 1;
+        let mut membership = membership::Seen::knowing(told);
+        if alone {
+            // A lone start tells its application of itself.
+            membership.forget(&local);
+        }
+        Seen { view, membership, ..Seen::default() }
+    }
+}
+
+/// Names to something; looked up by text.
+type ByName<T> = HashMap<String, T>;

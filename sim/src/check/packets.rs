@@ -1,0 +1,183 @@
+//! M2, M11, M13 and M14: what is in the packets.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tidings_core::Time;
+use tidings_core::wire::Keyring;
+use tidings_core::wire::message::{Message, MessageType};
+use tidings_core::wire::packet::Opener;
+
+use super::Place;
+use super::membership::Membership;
+use crate::host::Host;
+use crate::net::HostId;
+use crate::rider::Rider;
+use crate::watch::Violation;
+use crate::world::World;
+
+/// Bytes that a direct Serf message may take beside its own limit.
+const DIRECT_OVERHEAD: usize = 256;
+/// Indirect pings remembered; older ones are long over.
+const INDIRECT_MAX: usize = 4096;
+
+/// Reads what nodes send.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
+    opener: Opener,
+    /// Pings asked for on somebody's behalf: by asker and number, when, and whether the ack was
+    /// passed on.
+    indirect: BTreeMap<(SocketAddr, u32), Asked>,
+}
+
+/// A ping asked for.
+#[derive(Debug)]
+struct Asked {
+    at: Time,
+    /// How often each helper was asked (packets may come twice), and passed an ack on.
+    helpers: BTreeMap<HostId, (u32, u32)>,
+}
+
+/// One message, as far as the checkers care.
+enum Said {
+    Incarnation(String, u32),
+    Suspect(String, u32),
+    Asks(u32),
+    Ack(u32),
+    Nack(u32),
+}
+
+impl Packets {
+    #[allow(clippy::too_many_arguments, reason = "a datagram and everything it is held against")]
+    pub(super) fn on_datagram<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        place: Place<'_>,
+        seen: &mut super::Seen,
+        membership: &mut Membership,
+        lies: bool,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Option<Violation> {
+        let config = world.hosts()[place.host].config();
+        let most = config.packet.size.max(config.queries.response_size_limit + DIRECT_OVERHEAD);
+        if payload.len() > most {
+            let what = format!("a datagram of {} bytes, allowed are {most}", payload.len());
+            return place.violation("M11 packet bound", "", what);
+        }
+        let buddy = seen.probes.buddy.take();
+        let plain_ping = payload.first() == Some(&(MessageType::Ping as u8));
+        let plain_ack = payload.first() == Some(&(MessageType::Ack as u8)) && self.indirect.is_empty();
+        if (plain_ping || plain_ack) && buddy.is_none() {
+            return None;
+        }
+        let mut said = Vec::new();
+        let keyring = Keyring::new(&config.security.keys).ok()?;
+        self.opener.open(payload, config, &keyring, |message| {
+            if let Ok(message) = message.and_then(Message::decode) {
+                said.extend(listen(&message));
+            }
+        });
+        if let Some(target) = buddy
+            && !said.iter().any(|word| matches!(word, Said::Suspect(name, _) if *name == target))
+        {
+            return place.violation("M13 buddy", &target, "a ping to a suspect does not say so".into());
+        }
+        for word in said {
+            let found = match word {
+                Said::Incarnation(name, incarnation) | Said::Suspect(name, incarnation) if !lies => {
+                    let issued = membership.issued(world, &name, incarnation);
+                    (incarnation > issued).then(|| (name, incarnation, issued)).and_then(
+                        |(name, said, issued)| {
+                            let what = format!("says incarnation {said}, {issued} is the highest issued");
+                            place.violation("M2 owner-only incarnation", &name, what)
+                        },
+                    )
+                }
+                other => self.on_probe_message(world, place, to, &other),
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// A datagram is about to reach a helper.
+    pub(super) fn on_arrival<R>(&mut self, helper: HostId, host: &Host<R>, from: SocketAddr, payload: &[u8]) {
+        let first = payload.first().copied().and_then(MessageType::from_u8);
+        if self.indirect.is_empty() || matches!(first, Some(MessageType::Ping | MessageType::Ack)) {
+            return;
+        }
+        let config = host.config();
+        let Ok(keyring) = Keyring::new(&config.security.keys) else { return };
+        let indirect = &mut self.indirect;
+        self.opener.open(payload, config, &keyring, |message| {
+            if let Ok(Message::IndirectPing(request)) = message.and_then(Message::decode)
+                && let Some(asked) = indirect.get_mut(&(from, request.seq))
+            {
+                asked.helpers.entry(helper).or_default().0 += 1;
+            }
+        });
+    }
+
+    /// M14: nacks come at their time, and never after an ack.
+    fn on_probe_message<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        place: Place<'_>,
+        to: SocketAddr,
+        said: &Said,
+    ) -> Option<Violation> {
+        let host = &world.hosts()[place.host];
+        match said {
+            Said::Asks(seq) => {
+                let asked = Asked { at: place.world_time, helpers: BTreeMap::new() };
+                self.indirect.insert((host.addr(), *seq), asked);
+                if self.indirect.len() > INDIRECT_MAX {
+                    self.indirect
+                        .retain(|_, asked| place.world_time.since(asked.at) < Duration::from_secs(60));
+                }
+            }
+            Said::Ack(seq) => {
+                if let Some(asked) = self.indirect.get_mut(&(to, *seq)) {
+                    asked.helpers.entry(place.host).or_default().1 += 1;
+                }
+            }
+            Said::Nack(seq) => {
+                let asked = self.indirect.get(&(to, *seq))?;
+                let (asks, acks) = asked.helpers.get(&place.host).copied().unwrap_or_default();
+                if acks > 0 && acks >= asks {
+                    return place.violation(
+                        "M14 nack timing",
+                        "",
+                        format!("a nack after the ack of probe {seq}"),
+                    );
+                }
+                let probe = &host.config().probe;
+                let least = probe.timeout * probe.nack_percent / 100;
+                let passed = place.world_time.since(asked.at);
+                // A clock may be fast by half.
+                if passed < least / 2 || passed < least && !host.was_disturbed() {
+                    let what = format!("a nack {passed:?} after it was asked for, not {least:?}");
+                    return place.violation("M14 nack timing", "", what);
+                }
+            }
+            Said::Incarnation(..) | Said::Suspect(..) => {}
+        }
+        None
+    }
+}
+
+fn listen(message: &Message<'_>) -> Option<Said> {
+    Some(match message {
+        Message::Alive(alive) => Said::Incarnation(alive.node.to_owned(), alive.incarnation),
+        Message::Dead(dead) => Said::Incarnation(dead.node.to_owned(), dead.incarnation),
+        Message::Suspect(suspect) => Said::Suspect(suspect.node.to_owned(), suspect.incarnation),
+        Message::IndirectPing(request) => Said::Asks(request.seq),
+        Message::Ack(ack) => Said::Ack(ack.seq),
+        Message::Nack(nack) => Said::Nack(nack.seq),
+        Message::Ping(_) | Message::User(_) => return None,
+    })
+}

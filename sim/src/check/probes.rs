@@ -1,0 +1,104 @@
+//! M8, M9 and M10: whom a host probes, and how often it says something.
+
+use tidings_core::{Decision, State, Trace};
+
+use super::{ByName, Place};
+use crate::host::Host;
+use crate::watch::Violation;
+
+/// What is remembered of a host's probes.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    /// The probe under way.
+    running: Option<(String, u32)>,
+    /// Probes so far.
+    count: u64,
+    /// The number of each target's last probe.
+    last: ByName<u64>,
+    /// The most live members there have been.
+    most: usize,
+    /// The probe begun in the input being handled, if its target was suspect: it must carry that.
+    pub(super) buddy: Option<String>,
+}
+
+pub(super) fn on_trace<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    seen: &mut super::Seen,
+    trace: &Trace,
+) -> Option<Violation> {
+    match &trace.decision {
+        Decision::ProbeStarted { target, seq } => started(place, host, seen, target, *seq),
+        Decision::ProbeEnded { target, seq, .. } => {
+            let running = seen.probes.running.take();
+            if running.as_ref().is_some_and(|(known, number)| **known == **target && number == seq) {
+                return None;
+            }
+            place.violation(
+                "M8 one probe",
+                target,
+                format!("probe {seq} ends, but {running:?} was under way"),
+            )
+        }
+        Decision::State { member, after, .. } => {
+            if !matches!(after, State::Alive | State::Suspect) {
+                seen.probes.last.remove(&**member);
+            }
+            None
+        }
+        Decision::BroadcastFinished { transmits, .. } => {
+            // The view may have shrunk since, never to fewer than it would need for less.
+            let most = host.node()?.view().all().len().max(seen.probes.most);
+            let limit = limit(host, most);
+            if *transmits <= limit {
+                return None;
+            }
+            let what = format!("sent {transmits} times, {limit} are allowed among {most}");
+            place.violation("M10 retransmit limit", "", what)
+        }
+        _ => None,
+    }
+}
+
+fn started<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    seen: &mut super::Seen,
+    target: &str,
+    seq: u32,
+) -> Option<Violation> {
+    const ONE: &str = "M8 one probe";
+    let view = host.node()?.view();
+    let probes = &mut seen.probes;
+    if let Some((running, _)) = &probes.running {
+        return place.violation(ONE, target, format!("the probe of {running} is not over"));
+    }
+    if target == place.name {
+        return place.violation(ONE, target, "it probes itself".into());
+    }
+    let held = |view: &tidings_core::View| view.get(target).map(|member| member.state());
+    let (before, after) = (held(&seen.view), held(&view));
+    let gone = |state: Option<State>| matches!(state, Some(State::Dead | State::Left | State::Forgotten));
+    if gone(before) && gone(after) {
+        return place.violation(ONE, target, format!("it is held {after:?}"));
+    }
+    let suspect = before == Some(State::Suspect) && after == Some(State::Suspect);
+    probes.buddy = (suspect && host.config().suspicion.buddy).then(|| target.to_owned());
+    probes.running = Some((target.to_owned(), seq));
+    probes.count += 1;
+    probes.most = probes.most.max(view.all().live());
+    let last = probes.last.insert(target.to_owned(), probes.count)?;
+    let (gap, most) = (probes.count - last, 2 * probes.most as u64);
+    if gap < most {
+        return None;
+    }
+    let what = format!("probed again after {gap} probes, {} members at most", probes.most);
+    place.violation("M9 round robin", target, what)
+}
+
+/// How often an update may be sent among `n` members.
+fn limit<R>(host: &Host<R>, n: usize) -> u32 {
+    let gossip = &host.config().gossip;
+    let decades = n.checked_ilog10().map_or(0, |log| log + 1);
+    gossip.fixed_limit.unwrap_or(gossip.retransmit_mult * decades).max(1)
+}

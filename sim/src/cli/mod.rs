@@ -1,0 +1,176 @@
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`.
+
+mod check;
+mod junit;
+mod trace;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::run::{Outcome, run};
+use crate::script::Script;
+
+/// The simulator of Tidings clusters: thousands of real nodes, one seed.
+#[derive(Debug, Parser)]
+#[command(name = "tidings-sim", version = env!("CARGO_PKG_VERSION"))]
+struct Line {
+    #[command(subcommand)]
+    command: Ask,
+}
+
+#[derive(Debug, Subcommand)]
+enum Ask {
+    /// Run a script once.
+    #[command(alias = "replay")]
+    Run {
+        /// The script, a TOML file.
+        script: PathBuf,
+        /// Everything random follows from it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Run it two times and compare.
+        #[arg(long)]
+        twice: bool,
+        /// Write the outcome as JSON to this file (`-`: print it).
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Run a script with many seeds.
+    Check(check::Check),
+    /// Print the script that a seed makes of one with a `[random]` part.
+    #[command(alias = "record")]
+    Expand {
+        /// The script, a TOML file.
+        script: PathBuf,
+        /// Everything random follows from it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Print what the nodes decide in a run.
+    Trace(trace::TraceArgs),
+    /// Find the smallest script that still breaks the same invariant, and print it.
+    Shrink {
+        /// The script, a TOML file.
+        script: PathBuf,
+        /// The seed that fails.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Runs to try at most.
+        #[arg(long, default_value_t = 300)]
+        runs: u32,
+    },
+}
+
+/// What went wrong, as the exit status tells it.
+enum Failure {
+    /// An invariant does not hold: 1.
+    Found,
+    /// The command line, a file or a script is wrong: 2.
+    Wrong(String),
+}
+
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Failure::Wrong(text)
+    }
+}
+
+/// Runs the command line of this process. Exit status 0: nothing wrong; 1: an invariant does not
+/// hold; 2: the request is wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let line = Line::parse();
+    let done = match line.command {
+        Ask::Run { script, seed, twice, json } => run_one(&script, seed, twice, json.as_deref()),
+        Ask::Check(check) => check.run(),
+        Ask::Expand { script, seed } => {
+            read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
+        }
+        Ask::Trace(trace) => trace.run().map_err(Failure::from),
+        Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Found) => ExitCode::from(1),
+        Err(Failure::Wrong(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Reads a script.
+fn read(path: &Path) -> Result<Script, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Script::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes a file, or prints it.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if path == Path::new("-") {
+        println!("{text}");
+        return Ok(());
+    }
+    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// What a user needs to see and do about a violation.
+fn describe(script: &Path, outcome: &Outcome) -> Option<String> {
+    let found = outcome.violation.as_ref()?;
+    Some(format!(
+        "violation: {}\n  seed     {}\n  at       {} of virtual time\n  members  {}\n  what     {}\n  \
+         replay   tidings-sim run {} --seed {}\n  trace    tidings-sim trace {} --seed {} --member {}",
+        found.invariant,
+        outcome.seed,
+        found.at,
+        found.members.join(", "),
+        found.what,
+        script.display(),
+        outcome.seed,
+        script.display(),
+        outcome.seed,
+        found.members.first().map_or("n0", String::as_str),
+    ))
+}
+
+fn run_one(path: &Path, seed: u64, twice: bool, json: Option<&Path>) -> Result<(), Failure> {
+    let script = read(path)?;
+    let outcome = run(&script, seed);
+    if twice {
+        let again = run(&script, seed);
+        if again.digest != outcome.digest {
+            println!("violation: M17 determinism\n  seed {seed}: {} and {}", outcome.digest, again.digest);
+            return Err(Failure::Found);
+        }
+    }
+    if let Some(json) = json {
+        let text = serde_json::to_string_pretty(&outcome.record()).map_err(|error| error.to_string())?;
+        write(json, &text)?;
+    }
+    println!("seed {seed}  digest {}  {}", outcome.digest, outcome.speed());
+    match describe(path, &outcome) {
+        Some(text) => {
+            println!("{text}");
+            Err(Failure::Found)
+        }
+        None => {
+            println!("no violation; {} datagrams, {} bytes", outcome.datagrams, outcome.bytes);
+            Ok(())
+        }
+    }
+}
+
+fn shrink(path: &Path, seed: u64, runs: u32) -> Result<(), Failure> {
+    let script = read(path)?;
+    match crate::shrink::shrink(&script, seed, runs) {
+        Some(found) => {
+            eprintln!("{} still does not hold; {} runs", found.invariant, found.runs);
+            print!("# seed {seed}: {}\n{}", found.invariant, found.script.to_text());
+            Ok(())
+        }
+        None => Err(format!("seed {seed} of {} breaks no invariant", path.display()).into()),
+    }
+}
