@@ -423,17 +423,18 @@ fn agree(a: &tidings_core::View, b: &tidings_core::View) -> bool {
     if a.same(b) {
         return true;
     }
+    let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
     let mut equal = true;
     a.all().diff(b.all(), |old, new| {
         equal &= match (old, new) {
+            // Nobody tells the details of those who are gone any more.
+            (Some(old), Some(new)) if !here(old) && !here(new) => old.status() == new.status(),
             (Some(old), Some(new)) => {
                 (old.status(), old.state(), old.incarnation(), old.identity())
                     == (new.status(), new.state(), new.incarnation(), new.identity())
             }
             // Newcomers are not told of those who went before them.
-            (Some(only), None) | (None, Some(only)) => {
-                !matches!(only.status(), Status::Alive | Status::Leaving)
-            }
+            (Some(only), None) | (None, Some(only)) => !here(only),
             (None, None) => true,
         };
     });

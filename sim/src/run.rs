@@ -163,8 +163,10 @@ fn agree(cluster: &mut Cluster, within: Duration) -> Result<Duration, Violation>
 }
 
 fn disagreement(cluster: &Cluster, at: HostId, about: HostId, within: Duration) -> Violation {
-    let ghost = (0..cluster.hosts().len())
-        .find(|of| cluster.host(*of).node().is_none() && cluster.state(at, *of) == Some(State::Alive));
+    let ghost = (0..cluster.hosts().len()).find(|of| {
+        cluster.host(*of).node().is_none()
+            && matches!(cluster.state(at, *of), Some(State::Alive | State::Suspect))
+    });
     let (invariant, about) = match ghost {
         Some(ghost) => ("L1 completeness", ghost),
         None => ("L2 convergence", about),

@@ -88,12 +88,11 @@ impl Packets {
             let found = match word {
                 Said::Incarnation(name, incarnation) | Said::Suspect(name, incarnation) if !lies => {
                     let issued = membership.issued(world, &name, incarnation);
-                    (incarnation > issued).then(|| (name, incarnation, issued)).and_then(
-                        |(name, said, issued)| {
-                            let what = format!("says incarnation {said}, {issued} is the highest issued");
-                            place.violation("M2 owner-only incarnation", &name, what)
-                        },
-                    )
+                    if incarnation <= issued {
+                        continue;
+                    }
+                    let what = format!("says incarnation {incarnation}, {issued} is the highest issued");
+                    place.violation("M2 owner-only incarnation", &name, what)
                 }
                 other => self.on_probe_message(world, place, to, &other),
             };

@@ -59,12 +59,16 @@ impl TraceArgs {
     }
 
     fn print(&self, text: &mut String) {
+        use std::io::Write as _;
+
+        let mut out = std::io::stdout().lock();
         for line in text.lines() {
             let at: f64 = line.split('s').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
             let member = self.member.as_ref().is_none_or(|member| mentions(line, member));
             let only = self.only.as_ref().is_none_or(|only| line.contains(only.as_str()));
             if at >= self.from.as_secs_f64() && member && only {
-                println!("{line}");
+                // Whoever reads may stop before the end.
+                let _ = writeln!(out, "{line}");
             }
         }
         text.clear();

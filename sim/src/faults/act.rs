@@ -113,7 +113,8 @@ impl<R: Rider> World<R> {
                     Undo::UnblockIo(host)
                 }
                 Trouble::SlowCpu { service, .. } => {
-                    Undo::Service(host, std::mem::replace(&mut machine.machine.service, *service))
+                    machine.machine.service += *service;
+                    Undo::Service(host, *service)
                 }
                 Trouble::ClockDrift { ppm, .. } => {
                     machine.clock.drift(now, *ppm);
@@ -291,7 +292,7 @@ impl<R: Rider> World<R> {
                     self.resume(host);
                 }
             }
-            Undo::Service(host, before) => self.hosts[host].machine.service = before,
+            Undo::Service(host, added) => self.hosts[host].machine.service -= added,
             Undo::Drift(host) => {
                 self.hosts[host].clock.drift(now, 0);
                 self.rearm(host);
