@@ -102,9 +102,10 @@ impl Node {
                 Leave::decode(body).map(|leave| (Class::Intent, serf.hear_leave(cx, swim, &leave)))
             }
             SerfType::Join => Join::decode(body).map(|join| (Class::Intent, serf.hear_join(cx, swim, &join))),
-            SerfType::UserEvent => {
-                UserEvent::decode(body).map(|event| (Class::Event, serf.hear_event(cx, &event)))
-            }
+            // Gossip of somebody we join may overtake its answer, which tells old events from new
+            // ones. Until then none is taken; those that are new are told again.
+            SerfType::UserEvent => UserEvent::decode(body)
+                .map(|event| (Class::Event, !swim.awaits_first_state() && serf.hear_event(cx, &event))),
             SerfType::Query => {
                 Query::decode(body).map(|query| (Class::Query, serf.hear_query(cx, swim, from, &query)))
             }

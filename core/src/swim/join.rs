@@ -82,6 +82,11 @@ pub(crate) struct Wish {
 }
 
 impl Swim {
+    /// Whether this node knows nobody yet and joins without wanting what was said before.
+    pub(crate) fn awaits_first_state(&self) -> bool {
+        self.joins.joins.values().any(|join| !join.replay) && self.members.trie().live() <= 1
+    }
+
     /// Begins a join through `addresses`.
     pub(crate) fn join(
         &mut self,

@@ -105,6 +105,23 @@ fn the_end_of_the_clock_is_survived() {
 }
 
 #[test]
+fn old_events_that_overtake_the_answer_to_a_join_stay_unheard() {
+    let mut cluster = Cluster::lan(2);
+    // Nobody was there to be told: the event is still to be gossiped.
+    cluster.event(0, "old", b"news");
+    let gossip = wire::user_event("old", 1, b"news");
+    let addresses = vec![Cluster::address(0).to_string()];
+    let token = cluster.command(1, Command::Join { addresses, replay: false });
+    cluster.inject(Cluster::address(0), 1, &gossip);
+    cluster.run(secs(30));
+    cluster.answer(1, token).unwrap();
+    assert!(cluster.user_events(1, "old").is_empty());
+    cluster.event(0, "new", b"");
+    cluster.run(secs(5));
+    assert_eq!(cluster.user_events(1, "new").len(), 1);
+}
+
+#[test]
 fn a_newcomer_hears_old_events_only_if_it_asks() {
     for replay in [false, true] {
         let mut cluster = Cluster::lan(3);
