@@ -2,7 +2,7 @@
 //! (gossip-wire, section 6).
 
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::error::{Malformed, Refusal};
@@ -96,7 +96,7 @@ impl Node {
     fn refuse_stream(&mut self, id: StreamId, StreamRefusal { refusal, reply }: StreamRefusal) {
         let Some(stream) = self.swim.streams.get_mut(id) else { return };
         let (peer, accepted) = (stream.peer, matches!(stream.purpose, Purpose::Accepted));
-        let text = refusal.to_string();
+        let text = told(&refusal);
         self.cx.refuse(peer, refusal);
         if accepted && reply {
             let mut message = Vec::new();
@@ -224,5 +224,15 @@ fn decode_state(bytes: &[u8]) -> Result<serf_message::PushPull<'_>, Refusal> {
             .map_err(|error| Refusal::Malformed { what: SerfType::PushPull.as_str(), error }),
         Some((&kind, _)) => Err(Refusal::UnknownSerfType(kind)),
         None => Err(Refusal::Malformed { what: SerfType::PushPull.as_str(), error: Malformed::Empty }),
+    }
+}
+
+/// A refusal as the other side of a stream and whoever joins read it: the original's words where it
+/// has some.
+fn told(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Encrypted => "Remote state is encrypted and encryption is not configured".into(),
+        Refusal::Plaintext => "Encryption is configured but remote state is not encrypted".into(),
+        other => other.to_string(),
     }
 }

@@ -94,7 +94,13 @@ impl Renderer {
     }
 
     fn conflict(&self, existing: &Member, addr: std::net::SocketAddr) {
-        if existing.name() == self.own_name {
+        let (name, known) = (existing.name(), existing.addr());
+        let state = existing.state() as u8;
+        self.log.error(
+            "memberlist",
+            format_args!("Conflicting address for {name}. Mine: {known} Theirs: {addr} Old state: {state}"),
+        );
+        if name == self.own_name {
             let resolution = self.resolve_conflicts;
             self.log.error(
                 "serf",
@@ -104,7 +110,6 @@ impl Renderer {
                 ),
             );
         } else {
-            let (name, known) = (existing.name(), existing.addr());
             self.log.warn(
                 "serf",
                 format_args!("Name conflict for '{name}' both {known} and {addr} are claiming"),
