@@ -18,4 +18,5 @@ mod keys;
 mod leave;
 mod messages;
 mod quiet;
+mod recorded;
 mod walk_through;
