@@ -31,7 +31,7 @@ pub(crate) fn give_back<K, V>(map: &mut BTreeMap<K, V>) {
 }
 
 /// Lent to the parts of a node for the length of one input.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) now: Time,
     pub(crate) config: Arc<Config>,

@@ -38,7 +38,12 @@ pub type ViewPool = Pool<Member>;
 /// there is to do with [`poll_output`](Self::poll_output) until it says `None`, and come back at
 /// [`poll_timeout`](Self::poll_timeout) at the latest. Several inputs before one drain are legal,
 /// draining is always legal, and superfluous time-outs are harmless.
-#[derive(Debug)]
+///
+/// A clone goes on from the same state with the same random numbers: given the same inputs it
+/// does the same. The members are shared, so that it costs what a node has beside them. It is for
+/// simulators that try several futures; with encryption keys, never let two clones send, since
+/// they would use the same nonces.
+#[derive(Clone, Debug)]
 pub struct Node {
     pub(crate) cx: Context,
     pub(crate) swim: Swim,

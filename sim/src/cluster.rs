@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{
-    Command, CommandError, Event, Member, MemberEventKind, QueryParams, Reply, State, Status, Time, Token,
-    UserEvent,
-};
+use tidings_core::{Command, QueryParams, Time, Token};
 
 use crate::faults::{Fault, LinkPick, Pick, Return, Shape, Trouble};
-use crate::host::Host;
+use crate::fork::Invariant;
 use crate::net::HostId;
 use crate::rider::Rider;
 use crate::watch::Violation;
@@ -19,9 +16,6 @@ use crate::world::{Start, World};
 
 /// How often [`Cluster::eventually`] looks.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// A check of the whole cluster, by name; says what is wrong, if something is.
-type Invariant<R> = (String, Box<dyn FnMut(&Cluster<R>) -> Option<String>>);
 
 /// A cluster in virtual time.
 ///
@@ -43,12 +37,12 @@ type Invariant<R> = (String, Box<dyn FnMut(&Cluster<R>) -> Option<String>>);
 /// [`run`](Self::run) and [`eventually`](Self::eventually). Two clusters with the same plan and
 /// the same story are equal to the last byte; [`digest`](World::digest) tells.
 pub struct Cluster<R: Rider = ()> {
-    world: World<R>,
-    invariants: Vec<Invariant<R>>,
+    pub(crate) world: World<R>,
+    pub(crate) invariants: Vec<Invariant<R>>,
     /// Partitions and cuts made by the story.
-    cuts: Vec<usize>,
+    pub(crate) cuts: Vec<usize>,
     /// The story's own pauses, by host.
-    holds: BTreeMap<HostId, Vec<usize>>,
+    pub(crate) holds: BTreeMap<HostId, Vec<usize>>,
 }
 
 impl<R: Rider> std::ops::Deref for Cluster<R> {
@@ -68,15 +62,6 @@ impl<R: Rider> std::ops::DerefMut for Cluster<R> {
 impl<R: Rider> Cluster<R> {
     pub(crate) fn of(world: World<R>) -> Self {
         Cluster { world, invariants: Vec::new(), cuts: Vec::new(), holds: BTreeMap::new() }
-    }
-
-    /// A host by number.
-    ///
-    /// # Panics
-    /// If there is no such host.
-    #[must_use]
-    pub fn host(&self, host: HostId) -> &Host<R> {
-        &self.hosts[host]
     }
 
     /// Lets time pass.
@@ -121,15 +106,15 @@ impl<R: Rider> Cluster<R> {
     pub fn invariant(
         &mut self,
         name: impl Into<String>,
-        check: impl FnMut(&Cluster<R>) -> Option<String> + 'static,
+        check: impl FnMut(&Cluster<R>) -> Option<String> + Clone + 'static,
     ) -> &mut Self {
-        self.invariants.push((name.into(), Box::new(check)));
+        self.invariants.push(Invariant { name: name.into(), check: Box::new(check) });
         self
     }
 
     fn check_invariants(&mut self) {
         let mut invariants = std::mem::take(&mut self.invariants);
-        for (name, check) in &mut invariants {
+        for Invariant { name, check } in &mut invariants {
             if let Some(what) = check(self) {
                 let violation =
                     Violation { invariant: name.clone(), at: self.now, members: Vec::new(), what };
@@ -200,19 +185,9 @@ impl<R: Rider> Cluster<R> {
     }
 
     fn hold(&mut self, host: HostId, what: Trouble) -> &mut Self {
-        let fault = self.begin(what);
+        let fault = self.world.begin(what);
         self.holds.entry(host).or_default().push(fault);
         self
-    }
-
-    /// Begins a trouble that lasts until the story ends it.
-    fn begin(&mut self, what: Trouble) -> usize {
-        let number = self.world.faults.planned.len();
-        let at = self.now.since(Time::ZERO);
-        let fault = Fault { at, lasts: None, stream: None, what };
-        self.world.faults.planned.push(crate::faults::Planned::new(fault));
-        self.world.fault_starts(number);
-        number
     }
 
     /// Plans a fault, its times counted from the start of the run.
@@ -237,7 +212,7 @@ impl<R: Rider> Cluster<R> {
 
     /// Splits the network: these hosts against the rest.
     pub fn partition(&mut self, side: &[HostId]) -> &mut Self {
-        let cut = self.begin(Trouble::Partition { shape: Shape::Apart(Pick::These(side.to_vec())) });
+        let cut = self.world.begin(Trouble::Partition { shape: Shape::Apart(Pick::These(side.to_vec())) });
         self.cuts.push(cut);
         self
     }
@@ -245,14 +220,14 @@ impl<R: Rider> Cluster<R> {
     /// Nothing gets from one host to another any more; the way back stays.
     pub fn cut(&mut self, from: HostId, to: HostId) -> &mut Self {
         let links = LinkPick { from: Pick::These(vec![from]), to: Pick::These(vec![to]), both: false };
-        let cut = self.begin(Trouble::Block { datagrams: true, streams: true, links });
+        let cut = self.world.begin(Trouble::Block { datagrams: true, streams: true, links });
         self.cuts.push(cut);
         self
     }
 
     /// This share of the packets is lost from now on.
     pub fn loss(&mut self, rate: f64) -> &mut Self {
-        let cut = self.begin(Trouble::Loss { rate, links: LinkPick::default() });
+        let cut = self.world.begin(Trouble::Loss { rate, links: LinkPick::default() });
         self.cuts.push(cut);
         self
     }
@@ -299,144 +274,9 @@ impl<R: Rider> Cluster<R> {
         self.world.command(host, Command::UpdateTags { delete: Vec::new(), set, replace: false })
     }
 
-    /// How a command was answered; `None`: not yet.
-    #[must_use]
-    pub fn reply(&self, host: HostId, token: Token) -> Option<&Result<Reply, CommandError>> {
-        self.hosts[host].replies.get(&token).map(|(_, result)| result)
-    }
-
-    // What there is to ask.
-
-    /// The hosts whose process runs.
-    #[must_use]
-    pub fn living(&self) -> Vec<HostId> {
-        (0..self.hosts.len()).filter(|host| self.hosts[*host].node.is_some()).collect()
-    }
-
-    /// What one host holds of another.
-    #[must_use]
-    pub fn member(&self, at: HostId, of: HostId) -> Option<Member> {
-        self.hosts[at].node.as_ref()?.view().get(&self.hosts[of].config.name).cloned()
-    }
-
-    /// What one host tells its application of another.
-    #[must_use]
-    pub fn status(&self, at: HostId, of: HostId) -> Option<Status> {
-        self.member(at, of).map(|member| member.status())
-    }
-
-    /// What the failure detector of one host thinks of another.
-    #[must_use]
-    pub fn state(&self, at: HostId, of: HostId) -> Option<State> {
-        self.member(at, of).map(|member| member.state())
-    }
-
-    /// Whether every other running host holds this status of a host.
-    #[must_use]
-    pub fn all_hold(&self, of: HostId, status: Option<Status>) -> bool {
-        self.living().into_iter().filter(|at| *at != of).all(|at| self.status(at, of) == status)
-    }
-
-    /// Whether all running hosts agree on all members, hold each other alive and nobody else, save
-    /// for the failed and the left.
-    #[must_use]
-    pub fn converged(&self) -> bool {
-        self.unlike().is_none()
-    }
-
-    /// Two running hosts that do not agree, or one that is wrong about another; `None`: converged.
-    #[must_use]
-    pub fn unlike(&self) -> Option<(HostId, HostId)> {
-        let living = self.living();
-        let first = *living.first()?;
-        let reference = self.hosts[first].node.as_ref()?.view();
-        if let Some(wrong) = living.iter().find(|of| self.status(first, **of) != Some(Status::Alive)) {
-            return Some((first, *wrong));
-        }
-        let alive = reference.iter().filter(|member| member.status() == Status::Alive).count();
-        if alive != living.len() {
-            return Some((first, first));
-        }
-        let differs = |at: &HostId| {
-            let view = self.hosts[*at].node.as_ref().map(tidings_core::Node::view);
-            !view.is_some_and(|view| agree(&reference, &view))
-        };
-        living.iter().copied().skip(1).find(differs).map(|at| (first, at))
-    }
-
-    /// When a host's application was told this of another.
-    #[must_use]
-    pub fn heard(&self, at: HostId, kind: MemberEventKind, of: HostId) -> Vec<Time> {
-        let name = &self.hosts[of].config.name;
-        let news = self.hosts[at].events.iter().filter_map(|(when, event)| match event {
-            Event::Members(news) if news.kind == kind => {
-                news.members.iter().any(|member| member.name() == name).then_some(*when)
-            }
-            _ => None,
-        });
-        news.collect()
-    }
-
-    /// The user events of a name that a host's application was told.
-    #[must_use]
-    pub fn user_events(&self, at: HostId, name: &str) -> Vec<&UserEvent> {
-        let news = self.hosts[at].events.iter().filter_map(|(_, event)| match event {
-            Event::User(event) if &*event.name == name => Some(event),
-            _ => None,
-        });
-        news.collect()
-    }
-
-    /// A line for each host: what it holds of each other, one letter each.
-    #[must_use]
-    pub fn picture(&self) -> String {
-        let mut text = String::new();
-        for at in 0..self.hosts.len().min(60) {
-            text.push_str(&format!("{:>6} ", self.hosts[at].name()));
-            for of in 0..self.hosts.len().min(100) {
-                text.push(match self.member(at, of).map(|member| (member.status(), member.state())) {
-                    _ if self.hosts[at].node.is_none() => ' ',
-                    None => '.',
-                    Some((Status::Alive, State::Suspect)) => 's',
-                    Some((Status::Alive, _)) => 'A',
-                    Some((Status::Leaving, _)) => 'l',
-                    Some((Status::Left, _)) => 'L',
-                    Some((Status::Failed, _)) => 'F',
-                    Some((Status::None, _)) => '-',
-                });
-            }
-            text.push('\n');
-        }
-        text
-    }
-
     /// Plans that a host comes back in a way of its own.
     pub fn crash_for(&mut self, host: HostId, time: Duration, comes_back: Return) -> &mut Self {
         let members = Pick::These(vec![host]);
         self.trouble(time, Trouble::Crash { members, comes_back, rolling: false })
     }
-}
-
-/// Whether two views hold the same of everybody, but for the time of the status, which hosts learn
-/// in different ways.
-fn agree(a: &tidings_core::View, b: &tidings_core::View) -> bool {
-    if a.same(b) {
-        return true;
-    }
-    let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
-    let mut equal = true;
-    a.all().diff(b.all(), |old, new| {
-        equal &= match (old, new) {
-            // Nobody tells the details of those who are gone any more.
-            (Some(old), Some(new)) if !here(old) && !here(new) => old.status() == new.status(),
-            (Some(old), Some(new)) => {
-                (old.status(), old.state(), old.incarnation(), old.identity())
-                    == (new.status(), new.state(), new.incarnation(), new.identity())
-            }
-            // Newcomers are not told of those who went before them.
-            (Some(only), None) | (None, Some(only)) => !here(only),
-            (None, None) => true,
-        };
-    });
-    equal
 }

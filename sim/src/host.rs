@@ -121,7 +121,7 @@ impl Default for Machine {
 }
 
 /// One machine of the cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host<R = ()> {
     pub(crate) config: Arc<Config>,
     pub(crate) node: Option<Node>,

@@ -35,6 +35,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod ask;
 pub mod check;
 pub mod cli;
 mod clock;
@@ -43,6 +44,7 @@ mod digest;
 mod disk;
 mod draw;
 pub mod faults;
+mod fork;
 mod host;
 pub mod net;
 mod plan;
@@ -58,13 +60,14 @@ mod watch;
 mod workload;
 mod world;
 
+pub use crate::ask::Disagreement;
 pub use crate::check::Checks;
 pub use crate::clock::Clock;
 pub use crate::cluster::Cluster;
 pub use crate::digest::Digest;
 pub use crate::disk::Disk;
 pub use crate::draw::{Draw, Purpose};
-pub use crate::faults::{Fault, LinkPick, Pick, Return, Shape, Trouble};
+pub use crate::faults::{Core, Fate, Fault, LinkPick, Pick, Return, Shape, Trouble};
 pub use crate::host::{Host, Machine};
 pub use crate::net::{HostId, Latency, Net};
 pub use crate::plan::{Plan, address};

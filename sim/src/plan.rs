@@ -30,7 +30,7 @@ pub struct Plan<R: Rider = ()> {
     machine: Machine,
     keep_events: Option<bool>,
     shuffle_ties: bool,
-    rider: Box<dyn FnMut(HostId) -> R>,
+    rider: Box<dyn Fn(HostId) -> R>,
 }
 
 impl Cluster<()> {
@@ -70,7 +70,7 @@ impl Plan<()> {
     }
 
     /// Puts a state machine of your own on each host; `make` is called for each life of a host.
-    pub fn riding<R: Rider>(self, make: impl FnMut(HostId) -> R + 'static) -> Plan<R> {
+    pub fn riding<R: Rider>(self, make: impl Fn(HostId) -> R + 'static) -> Plan<R> {
         let Plan {
             configs, seed, alone, latency, zones, zone_of, machine, keep_events, shuffle_ties, ..
         } = self;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::draw::{Draw, Purpose};
-use crate::faults::{Fault, LinkPick, Pick, Return, Shape, Trouble};
+use crate::faults::{Core, Fate, Fault, LinkPick, Pick, Return, Shape, Trouble};
 use crate::script::Script;
 use crate::workload::{Task, Work};
 
@@ -11,6 +11,8 @@ use crate::workload::{Task, Work};
 const KINDS: u64 = 24;
 /// Streams of drawn faults and work are numbered from here, apart from those written by hand.
 const STREAMS_FROM: u64 = 1000;
+/// The core is drawn apart from all of them.
+const CORE_STREAM: u64 = u64::MAX;
 
 impl Script {
     /// The same script with everything that is left to the seed written out: what `seed` will do,
@@ -41,6 +43,12 @@ impl Script {
             let times = 1 + luck.below(5) as u32;
             let what = task(&mut luck);
             script.work.push(Work { at, every, times, stream: Some(STREAMS_FROM + number), what });
+        }
+        let mut luck = draw.part(CORE_STREAM);
+        if script.core.is_none() && luck.chance(random.core) {
+            let members = Pick::Share([0.4, 0.6, 0.8][luck.index(3)]);
+            let fates = [Fate::Dead, Fate::CutOff, Fate::Deaf, Fate::Mute, Fate::Mixed, Fate::Mixed];
+            script.core = Some(Core { members, others: fates[luck.index(fates.len())] });
         }
         script.number_streams();
         script

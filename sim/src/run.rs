@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tidings_core::{Command, Event, State, Status, Time};
+use tidings_core::{Event, State, Status, Time};
 
+use crate::ask::Disagreement;
 use crate::cluster::Cluster;
 use crate::digest::Digest;
 use crate::net::HostId;
 use crate::script::Script;
-use crate::watch::Violation;
+use crate::watch::{Sight, Violation};
+use crate::world::World;
 
 /// After the cluster agrees, time in which nothing may happen any more.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -121,118 +123,165 @@ pub fn run(script: &Script, seed: u64) -> Outcome {
     }
 }
 
+/// Runs a script with a seed up to a moment, to look at the cluster as it is then: right after the
+/// first thing that happens at that time or later. The cluster can be asked anything, and [forked](Cluster::fork) to see what
+/// else could have happened. The second is what was wrong by then, if something was.
+#[must_use]
+pub fn stop_at(script: &Script, seed: u64, time: Time) -> (Cluster, Option<Violation>) {
+    let script = script.expand(seed);
+    let mut cluster = script.start(seed);
+    let over = Violation { invariant: STOPPED.into(), at: time, members: Vec::new(), what: String::new() };
+    cluster.watch(move |world: &World, _, _: &Sight<'_>| (world.now() >= time).then(|| over.clone()));
+    let violation = whole(&mut cluster, &script).err();
+    cluster.world.watchers.pop();
+    cluster.world.violations.retain(|found| found.invariant != STOPPED);
+    (cluster, violation.filter(|found| found.invariant != STOPPED))
+}
+
+/// What [`stop_at`] stops a run with.
+const STOPPED: &str = "stopped";
+
 /// Faults, peace, agreement, silence.
 fn whole(cluster: &mut Cluster, script: &Script) -> Result<Duration, Violation> {
     cluster.try_run(script.time)?;
-    cluster.end_faults();
+    let core = match &script.core {
+        Some(core) => Some(cluster.heal_core(core)),
+        None => {
+            cluster.end_faults();
+            None
+        }
+    };
     cluster.end_work();
     // A leave or a restart that is under way comes to its end.
     cluster.try_run(Duration::from_secs(20))?;
-    rejoin(cluster);
-    let healed = agree(cluster, script.quiet)?;
-    silence(cluster)?;
-    Ok(healed)
+    let healed = Healed { core };
+    healed.rejoin(cluster);
+    let after = healed.agree(cluster, script.quiet)?;
+    healed.silence(cluster)?;
+    Ok(after)
 }
 
-/// As agents that retry their join do: whoever came back, or is alone, asks some others for the
-/// way in. All others must find each other by themselves.
-fn rejoin(cluster: &mut Cluster) {
-    let living = cluster.living();
-    let via: Vec<HostId> = living.iter().copied().take(CONTACTS).collect();
-    for host in living {
-        let alive = |node: &tidings_core::Node| {
-            node.view().iter().filter(|member| member.status() == Status::Alive).count()
+/// The hosts that must come to agree: a chosen core, or all.
+struct Healed {
+    core: Option<Vec<HostId>>,
+}
+
+impl Healed {
+    /// Those of them that run.
+    fn living(&self, cluster: &Cluster) -> Vec<HostId> {
+        let mut living = cluster.living();
+        if let Some(core) = &self.core {
+            living.retain(|host| core.contains(host));
+        }
+        living
+    }
+
+    /// As agents that retry their join do: whoever came back, or is alone, asks some others for
+    /// the way in. All others must find each other by themselves.
+    fn rejoin(&self, cluster: &mut Cluster) {
+        let living = self.living(cluster);
+        let via: Vec<HostId> = living.iter().copied().take(CONTACTS).collect();
+        for host in living {
+            let alive = |node: &tidings_core::Node| {
+                node.view().iter().filter(|member| member.status() == Status::Alive).count()
+            };
+            let alone = cluster.host(host).node().is_some_and(|node| alive(node) < 2);
+            if alone || cluster.host(host).life() > 0 {
+                cluster.join(host, &via);
+            }
+        }
+    }
+
+    /// L1 to L4: all agree within the time allowed.
+    fn agree(&self, cluster: &mut Cluster, within: Duration) -> Result<Duration, Violation> {
+        let start = cluster.now();
+        while let Err(wrong) = cluster.agreement_among(&self.living(cluster)) {
+            if cluster.now().since(start) > within {
+                return Err(self.violation(cluster, &wrong, within));
+            }
+            cluster.try_run(LOOK)?;
+        }
+        Ok(cluster.now().since(start))
+    }
+
+    fn violation(&self, cluster: &Cluster, wrong: &Disagreement, within: Duration) -> Violation {
+        // Whoever cannot be reached must not be held alive.
+        let living = self.living(cluster);
+        let held = |at: HostId, of: HostId| {
+            matches!(cluster.state(at, of), Some(State::Alive | State::Suspect)) && !living.contains(&of)
         };
-        let alone = cluster.host(host).node().is_some_and(|node| alive(node) < 2);
-        if alone || cluster.host(host).life() > 0 {
-            cluster.join(host, &via);
+        let ghost = living
+            .iter()
+            .find_map(|at| (0..cluster.hosts().len()).find(|of| held(*at, *of)).map(|of| (*at, of)));
+        let name = |host: HostId| cluster.host(host).name().to_owned();
+        let (invariant, members) = match ghost {
+            Some((at, of)) => ("L1 completeness", vec![name(at), name(of)]),
+            None => ("L2 convergence", vec![wrong.at.clone(), wrong.about.clone()]),
+        };
+        let what = format!("{within:?} after the last fault {wrong}\n{}", cluster.picture());
+        Violation { invariant: invariant.into(), at: cluster.now(), members, what }
+    }
+
+    /// L2 (they stay equal), L5, L6 and L8: then nothing happens any more, but what is asked for.
+    fn silence(&self, cluster: &mut Cluster) -> Result<(), Violation> {
+        cluster.try_run(SETTLE)?;
+        let living = self.living(cluster);
+        if let Err(wrong) = cluster.agreement_among(&living) {
+            return Err(self.violation(cluster, &wrong, SETTLE));
         }
-    }
-}
-
-/// L1 to L4: all agree within the time allowed.
-fn agree(cluster: &mut Cluster, within: Duration) -> Result<Duration, Violation> {
-    let start = cluster.now();
-    while let Some((at, about)) = cluster.unlike() {
-        if cluster.now().since(start) > within {
-            return Err(disagreement(cluster, at, about, within));
+        let before: Vec<usize> = living.iter().map(|host| cluster.host(*host).events().len()).collect();
+        let datagrams = sent(cluster, &living);
+        cluster.try_run(SETTLE)?;
+        let rate = (sent(cluster, &living) - datagrams) as f64 / SETTLE.as_secs_f64();
+        let rate = rate / living.len().max(1) as f64;
+        if rate > QUIET_RATE {
+            let what = format!("{rate:.1} packets a second each");
+            return Err(restless(cluster, "L5 quiescence", living[0], what));
         }
-        cluster.try_run(LOOK)?;
-    }
-    Ok(cluster.now().since(start))
-}
-
-fn disagreement(cluster: &Cluster, at: HostId, about: HostId, within: Duration) -> Violation {
-    let ghost = (0..cluster.hosts().len()).find(|of| {
-        cluster.host(*of).node().is_none()
-            && matches!(cluster.state(at, *of), Some(State::Alive | State::Suspect))
-    });
-    let (invariant, about) = match ghost {
-        Some(ghost) => ("L1 completeness", ghost),
-        None => ("L2 convergence", about),
-    };
-    Violation {
-        invariant: invariant.into(),
-        at: cluster.now(),
-        members: [at, about].map(|host| cluster.host(host).name().to_owned()).to_vec(),
-        what: format!("{within:?} after the last fault they do not agree\n{}", cluster.picture()),
+        for (host, before) in living.iter().copied().zip(before) {
+            at_rest(cluster, host, before)?;
+        }
+        spread(cluster, &living)?.map_or(Ok(()), |host| {
+            Err(restless(cluster, "L8 spread", host, "an event sent in peace did not arrive".into()))
+        })
     }
 }
 
-/// L2 (they stay equal), L5, L6 and L8: then nothing happens any more, but what is asked for.
-fn silence(cluster: &mut Cluster) -> Result<(), Violation> {
-    cluster.try_run(SETTLE)?;
-    let violation = |cluster: &Cluster, invariant: &str, host: HostId, what: String| Violation {
-        invariant: invariant.into(),
-        at: cluster.now(),
-        members: vec![cluster.host(host).name().to_owned()],
-        what,
-    };
-    if let Some((at, about)) = cluster.unlike() {
-        return Err(disagreement(cluster, at, about, SETTLE));
-    }
-    let living = cluster.living();
-    let before: Vec<usize> = living.iter().map(|host| cluster.host(*host).events().len()).collect();
+/// Datagrams that the nodes of these hosts have sent.
+fn sent(cluster: &Cluster, hosts: &[HostId]) -> u64 {
+    let nodes = hosts.iter().filter_map(|host| cluster.host(*host).node());
+    nodes.map(|node| node.metrics().datagrams_out).sum()
+}
+
+fn restless(cluster: &Cluster, invariant: &str, host: HostId, what: String) -> Violation {
+    let members = vec![cluster.host(host).name().to_owned()];
+    Violation { invariant: invariant.into(), at: cluster.now(), members, what }
+}
+
+/// L5 and L6 at one host: it has heard nothing new, is in good health, and has nothing to tell.
+fn at_rest(cluster: &Cluster, host: HostId, events_before: usize) -> Result<(), Violation> {
     let of_members = |(_, event): &&(Time, Event)| matches!(event, Event::Members(_));
-    let datagrams = cluster.net().datagrams;
-    cluster.try_run(SETTLE)?;
-    let sent = (cluster.net().datagrams - datagrams) as f64;
-    let rate = sent / SETTLE.as_secs_f64() / living.len().max(1) as f64;
-    if rate > QUIET_RATE {
-        return Err(violation(
-            cluster,
-            "L5 quiescence",
-            living[0],
-            format!("{rate:.1} packets a second each"),
-        ));
+    let machine = cluster.host(host);
+    if let Some((_, event)) = machine.events()[events_before..].iter().find(of_members) {
+        return Err(restless(cluster, "L6 no livelock", host, format!("it still hears {event:?}")));
     }
-    for (host, before) in living.iter().copied().zip(before) {
-        let machine = cluster.host(host);
-        if let Some((_, event)) = machine.events()[before..].iter().find(of_members) {
-            return Err(violation(cluster, "L6 no livelock", host, format!("it still hears {event:?}")));
-        }
-        let Some(stats) = machine.node().map(tidings_core::Node::stats) else { continue };
-        if stats.health_score > 0 {
-            let what = format!("health score {} after a quiet time", stats.health_score);
-            return Err(violation(cluster, "L6 no livelock", host, what));
-        }
-        let queued = stats.intent_queue + stats.event_queue + stats.query_queue;
-        if queued > 0 {
-            return Err(violation(cluster, "L5 quiescence", host, format!("{queued} messages still queued")));
-        }
+    let Some(stats) = machine.node().map(tidings_core::Node::stats) else { return Ok(()) };
+    if stats.health_score > 0 {
+        let what = format!("health score {} after a quiet time", stats.health_score);
+        return Err(restless(cluster, "L6 no livelock", host, what));
     }
-    spread(cluster, &living).map_or(Ok(()), |host| {
-        Err(violation(cluster, "L8 spread", host, "an event sent in peace did not arrive".into()))
-    })
+    let queued = stats.intent_queue + stats.event_queue + stats.query_queue;
+    if queued > 0 {
+        return Err(restless(cluster, "L5 quiescence", host, format!("{queued} messages still queued")));
+    }
+    Ok(())
 }
 
 /// L8: an event reaches everybody; who missed it, if somebody did.
-fn spread(cluster: &mut Cluster, living: &[HostId]) -> Option<HostId> {
+fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<Option<HostId>, Violation> {
+    let Some(sender) = living.last() else { return Ok(None) };
     let name = format!("peace at {}", cluster.now());
-    let command = Command::UserEvent { name: name.clone(), payload: bytes::Bytes::new(), coalesce: false };
-    cluster.command(*living.last()?, command);
-    if cluster.try_run(SETTLE).is_err() {
-        return living.first().copied();
-    }
-    living.iter().copied().find(|host| cluster.user_events(*host, &name).len() != 1)
+    cluster.event(*sender, &name, &[]);
+    cluster.try_run(SETTLE)?;
+    Ok(living.iter().copied().find(|host| cluster.user_events(*host, &name).len() != 1))
 }

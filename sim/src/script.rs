@@ -7,7 +7,7 @@ use tidings_core::Config;
 
 use crate::check::Checks;
 use crate::cluster::Cluster;
-use crate::faults::{Fault, Pick, Trouble};
+use crate::faults::{Core, Fault, Pick, Trouble};
 use crate::net::Latency;
 use crate::workload::{Task, Work};
 
@@ -61,6 +61,9 @@ pub struct Script {
     /// Faults and work drawn from the seed, beside those written here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random: Option<Random>,
+    /// Who is healed when the time is over; absent: everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub core: Option<Core>,
     /// The nodes' configuration.
     #[serde(default)]
     pub config: Settings,
@@ -85,6 +88,9 @@ pub struct Random {
     /// Pieces of work.
     #[serde(default)]
     pub work: usize,
+    /// The chance, 0.0 to 1.0, that in the end only a part of the cluster is healed.
+    #[serde(default)]
+    pub core: f64,
 }
 
 /// What may be set of each node's configuration; absent: as in the LAN profile.
@@ -169,6 +175,15 @@ impl Script {
     fn validate(&self) -> Result<(), String> {
         if !(1..=MEMBERS_MAX).contains(&self.members) {
             return Err(format!("members = {}: allowed are 1 to {MEMBERS_MAX}", self.members));
+        }
+        if let Some(random) = self.random.as_ref().filter(|random| !(0.0..=1.0).contains(&random.core)) {
+            return Err(format!("random.core = {}: allowed are 0.0 to 1.0", random.core));
+        }
+        if let Some(Core { members: Pick::These(core), .. }) = &self.core
+            && (core.is_empty() || core.iter().any(|host| *host >= self.members))
+        {
+            let last = self.members - 1;
+            return Err(format!("core.members = {core:?}: allowed are one or more of 0 to {last}"));
         }
         for (number, fault) in self.fault.iter().enumerate() {
             if let Some(wrong) = wrong_with(&fault.what, self.members) {
@@ -306,7 +321,8 @@ pub fn mixed(members: usize) -> Script {
         quiet: ten_minutes(),
         converged: true,
         shuffle_ties: true,
-        random: Some(Random { faults: 6, work: 5 }),
+        random: Some(Random { faults: 6, work: 5, core: 0.2 }),
+        core: None,
         config: Settings { snapshot: Some(true), ..Settings::default() },
         net: NetSettings::default(),
         fault: Vec::new(),

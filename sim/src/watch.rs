@@ -55,3 +55,14 @@ impl<R: Rider, F: FnMut(&World<R>, HostId, &Sight<'_>) -> Option<Violation>> Wat
         self(world, host, sight)
     }
 }
+
+/// Somebody who watches, and goes on watching in a fork of the world.
+pub(crate) trait Watcher<R: Rider>: Watch<R> {
+    fn fork(&self) -> Box<dyn Watcher<R>>;
+}
+
+impl<R: Rider, W: Watch<R> + Clone + 'static> Watcher<R> for W {
+    fn fork(&self) -> Box<dyn Watcher<R>> {
+        Box::new(self.clone())
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::net::stream::{Connections, Part};
 use crate::net::{ConditionId, HostId, Net};
 use crate::queue::Queue;
 use crate::rider::{Rider, RiderInput};
-use crate::watch::{Sight, Violation, Watch};
+use crate::watch::{Sight, Violation, Watch, Watcher};
 
 /// Time-outs in a row that hosts may ask for without time moving on, for each host, before it is
 /// called a hang.
@@ -111,13 +112,13 @@ pub struct World<R: Rider = ()> {
     pub(crate) answer_queries: bool,
     pub(crate) violations: Vec<Violation>,
     pub(crate) works: Vec<crate::workload::Job>,
-    watchers: Vec<Box<dyn Watch<R>>>,
-    make_rider: Box<dyn FnMut(HostId) -> R>,
-    pool: ViewPool,
-    digest: Digest,
-    tally: Tally,
-    tokens: u64,
-    wakes_at_once: u64,
+    pub(crate) watchers: Vec<Box<dyn Watcher<R>>>,
+    pub(crate) make_rider: Rc<dyn Fn(HostId) -> R>,
+    pub(crate) pool: ViewPool,
+    pub(crate) digest: Digest,
+    pub(crate) tally: Tally,
+    pub(crate) tokens: u64,
+    pub(crate) wakes_at_once: u64,
 }
 
 /// How a process starts.
@@ -134,7 +135,7 @@ pub enum Start<'a> {
 impl<R: Rider> World<R> {
     /// A world without hosts.
     #[must_use]
-    pub fn new(seed: u64, make_rider: impl FnMut(HostId) -> R + 'static) -> Self {
+    pub fn new(seed: u64, make_rider: impl Fn(HostId) -> R + 'static) -> Self {
         World {
             now: Time::ZERO,
             hosts: Vec::new(),
@@ -149,7 +150,7 @@ impl<R: Rider> World<R> {
             violations: Vec::new(),
             works: Vec::new(),
             watchers: Vec::new(),
-            make_rider: Box::new(make_rider),
+            make_rider: Rc::new(make_rider),
             pool: ViewPool::new(),
             digest: Digest::default(),
             tally: Tally::default(),
@@ -194,14 +195,14 @@ impl<R: Rider> World<R> {
         &self.violations
     }
 
-    /// Has somebody watch from now on.
-    pub fn watch(&mut self, watcher: impl Watch<R> + 'static) {
+    /// Has somebody watch from now on. In a [fork](crate::Cluster::fork) a clone of it goes on.
+    pub fn watch(&mut self, watcher: impl Watch<R> + Clone + 'static) {
         self.watchers.push(Box::new(watcher));
     }
 
     /// As [`watch`](Self::watch), for one who comes late: it is first shown every running process
     /// as if it had just started.
-    pub fn watch_from_now(&mut self, mut watcher: impl Watch<R> + 'static) {
+    pub fn watch_from_now(&mut self, mut watcher: impl Watch<R> + Clone + 'static) {
         for host in 0..self.hosts.len() {
             if self.hosts[host].node.is_some() {
                 self.violations.extend(watcher.see(self, host, &Sight::Started));

@@ -35,7 +35,7 @@ pub(crate) fn is_key_change(query: &str) -> bool {
 }
 
 /// A key operation in the whole cluster, while it is counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeyVote {
     token: Token,
     tally: KeyTally,
@@ -73,7 +73,7 @@ impl KeyVote {
 }
 
 /// The vote about the own name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NameVote {
     responses: usize,
     matching: usize,

@@ -62,7 +62,7 @@ pub(crate) struct Clocks {
 }
 
 /// The Serf layer of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Serf {
     pub(crate) clocks: Clocks,
     pub(crate) leaving: Leaving,

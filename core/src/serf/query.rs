@@ -28,7 +28,7 @@ pub(crate) const PING_QUERY: &str = "_serf_ping";
 const QUERIES_SINCE: u8 = 4;
 
 /// A query that is being answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Open {
     started: Time,
     deadline: Time,
@@ -39,7 +39,7 @@ pub(crate) struct Open {
 }
 
 /// For whom a query is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Asker {
     /// The application, told by [`Event::Answer`].
     Application,

@@ -56,7 +56,7 @@ pub(crate) struct Ended {
 }
 
 /// The joins under way.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Joins {
     joins: BTreeMap<JoinId, Join>,
     next: u64,

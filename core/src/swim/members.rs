@@ -26,7 +26,7 @@ pub(crate) struct Gone {
 }
 
 /// All members this node knows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Members {
     view: View,
     /// Members SWIM knows: every state but forgotten.

@@ -64,7 +64,7 @@ pub(crate) enum Notice {
 }
 
 /// The membership layer of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Swim {
     pub(crate) me: Name,
     pub(crate) addr: SocketAddr,

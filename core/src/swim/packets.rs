@@ -24,7 +24,7 @@ const CHUNK_MIN: usize = 256;
 const CHUNK_MAX: usize = 4096;
 
 /// Encodes and closes packets.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Packets {
     config: Arc<Config>,
     keyring: Keyring,

@@ -56,7 +56,7 @@ struct Forward {
 }
 
 /// Failure detection's own state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Probing {
     pub(crate) current: Option<Probe>,
     next_seq: u32,

@@ -35,7 +35,7 @@ pub(crate) enum Purpose {
 }
 
 /// An open stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stream {
     pub(crate) peer: SocketAddr,
     pub(crate) purpose: Purpose,
@@ -44,7 +44,7 @@ pub(crate) struct Stream {
 }
 
 /// All open streams.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Streams {
     open: HashMap<StreamId, Stream, foldhash::fast::FixedState>,
     next: u64,

@@ -32,6 +32,13 @@ pub struct Pool<R> {
     sweep_at: usize,
 }
 
+// Derived, it would want records that can be cloned; nodes only count their references.
+impl<R> Clone for Pool<R> {
+    fn clone(&self) -> Self {
+        Pool { tables: self.tables.clone(), len: self.len, sweep_at: self.sweep_at }
+    }
+}
+
 impl<R> Default for Pool<R> {
     fn default() -> Self {
         Self::new()

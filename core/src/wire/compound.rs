@@ -43,7 +43,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// Collects messages for one packet. Its buffers are reused from packet to packet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Compound {
     lengths: Vec<u16>,
     parts: Vec<u8>,

@@ -52,7 +52,7 @@ pub fn unwrap<'a>(
 }
 
 /// Opens datagrams, reusing its memory from one to the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Opener {
     plain: Vec<u8>,
     /// Decompressed messages, one buffer for each level of nesting.
@@ -177,7 +177,7 @@ pub fn overhead(config: &Config, keyring: &Keyring) -> usize {
 }
 
 /// Closes messages into datagrams, reusing its memory from one to the next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Closer {
     compressed: Vec<u8>,
 }

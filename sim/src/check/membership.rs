@@ -14,7 +14,7 @@ use crate::watch::Violation;
 use crate::world::World;
 
 /// What members have said of themselves, by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Membership {
     /// The highest incarnation each has issued.
     issued: ByName<Incarnation>,
@@ -23,7 +23,7 @@ pub(super) struct Membership {
 }
 
 /// A suspicion that a host has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Doubt {
     since: Time,
     min: Duration,
@@ -33,7 +33,7 @@ struct Doubt {
 }
 
 /// What is remembered of one host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     /// What its application was told of each member.
     told: ByName<Status>,

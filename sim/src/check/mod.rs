@@ -27,7 +27,7 @@ use crate::world::World;
 /// All checkers of safety.
 ///
 /// Nodes must be traced ([`Plan::traced`](crate::Plan::traced)).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Checks {
     hosts: Vec<Seen>,
     membership: membership::Membership,
@@ -39,7 +39,7 @@ pub struct Checks {
 }
 
 /// What is remembered of a host's present life.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     /// Its view as it was checked last.
     view: View,

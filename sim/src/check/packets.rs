@@ -23,7 +23,7 @@ const DIRECT_OVERHEAD: usize = 256;
 const INDIRECT_MAX: usize = 4096;
 
 /// Reads what nodes send.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Packets {
     opener: Opener,
     /// Pings asked for on somebody's behalf: by asker and number, when, and whether the ack was
@@ -32,7 +32,7 @@ pub(super) struct Packets {
 }
 
 /// A ping asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Asked {
     at: Time,
     /// How often each helper was asked (packets may come twice), and passed an ack on.

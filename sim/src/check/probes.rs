@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::watch::Violation;
 
 /// What is remembered of a host's probes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Probes {
     /// The probe under way.
     running: Option<(String, u32)>,

@@ -10,14 +10,14 @@ use crate::host::Host;
 use crate::watch::Violation;
 
 /// What has been said in the whole cluster.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Serf {
     /// User events issued, by name and payload.
     issued: HashSet<u64>,
 }
 
 /// What is remembered of one host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     /// The clocks of members, events and queries.
     clocks: [u64; 3],

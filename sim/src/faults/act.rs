@@ -10,7 +10,7 @@ use crate::net::condition::Change;
 use crate::net::{Condition, HostId, Latency, Links};
 use crate::rider::Rider;
 use crate::watch::Sight;
-use crate::world::{What, World};
+use crate::world::{Held, What, World};
 
 /// Parts of a fault's stream: whom it hits, and what its conditions do.
 const PICKS: u64 = 0;
@@ -35,6 +35,12 @@ impl<R: Rider> World<R> {
         }
     }
 
+    /// Whether no fault is under way. What one has left behind may still have to heal.
+    #[must_use]
+    pub fn is_peaceful(&self) -> bool {
+        self.faults.active == 0
+    }
+
     /// The stream of a fault.
     pub(super) fn fault_draw(&self, number: usize) -> Draw {
         let stream = self.faults.planned[number].fault.stream.unwrap_or(number as u64);
@@ -50,6 +56,8 @@ impl<R: Rider> World<R> {
         if self.faults.planned[number].over {
             return;
         }
+        self.faults.planned[number].begun = true;
+        self.faults.active += 1;
         let fault = self.faults.planned[number].fault.clone();
         self.see(0, &Sight::Fault(&format!("begins: {:?}", fault.what)));
         if let Some((links, change)) = self.change(number, &fault.what) {
@@ -259,6 +267,9 @@ impl<R: Rider> World<R> {
             return;
         }
         planned.over = true;
+        if planned.begun {
+            self.faults.active -= 1;
+        }
         self.see(0, &Sight::Fault(&format!("ends: {:?}", self.faults.planned[number].fault.what.clone())));
         self.undo_all(number);
     }
@@ -269,14 +280,20 @@ impl<R: Rider> World<R> {
         }
     }
 
-    fn undo(&mut self, number: usize, undo: Undo) {
+    /// What waited for a link goes on its way, in order.
+    pub(super) fn release(&mut self, held: Vec<Held>) {
+        for held in held {
+            self.carry(held.from, held.to, held.payload, held.for_rider);
+        }
+    }
+
+    pub(super) fn undo(&mut self, number: usize, undo: Undo) {
         let now = self.now;
         match undo {
             Undo::Lift(condition) => {
                 self.net.lift(condition);
-                for held in self.held.remove(&condition).unwrap_or_default() {
-                    self.carry(held.from, held.to, held.payload, held.for_rider);
-                }
+                let held = self.held.remove(&condition).unwrap_or_default();
+                self.release(held);
             }
             Undo::Restart { host, comes_back, contacts } => {
                 self.bring_back(number, host, comes_back, contacts)

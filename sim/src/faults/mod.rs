@@ -4,6 +4,7 @@
 //! the others do by themselves.
 
 mod act;
+mod core;
 mod pick;
 mod process;
 mod shape;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::core::{Core, Fate};
 use crate::net::{ConditionId, HostId};
 pub(crate) use act::message_type;
 pub use pick::{LinkPick, Pick};
@@ -267,6 +269,7 @@ pub(crate) enum Undo {
 pub(crate) struct Planned {
     pub(crate) fault: Fault,
     pub(crate) undo: Vec<Undo>,
+    pub(crate) begun: bool,
     pub(crate) over: bool,
     /// Hosts it steps through, in order.
     pub(crate) hosts: Vec<HostId>,
@@ -274,7 +277,7 @@ pub(crate) struct Planned {
 
 impl Planned {
     pub(crate) const fn new(fault: Fault) -> Self {
-        Planned { fault, undo: Vec::new(), over: false, hosts: Vec::new() }
+        Planned { fault, undo: Vec::new(), begun: false, over: false, hosts: Vec::new() }
     }
 }
 
@@ -282,4 +285,6 @@ impl Planned {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) planned: Vec<Planned>,
+    /// How many are under way.
+    pub(crate) active: usize,
 }

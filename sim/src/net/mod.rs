@@ -7,7 +7,7 @@ pub mod condition;
 pub mod latency;
 pub mod stream;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -85,6 +85,8 @@ pub struct Net {
     /// What the resolver knows.
     pub names: HashMap<String, Vec<IpAddr>>,
     conditions: Vec<(ConditionId, Condition)>,
+    /// Hosts between which no condition is in force.
+    spared: BTreeSet<HostId>,
     next_condition: u64,
     seed: u64,
     /// Datagrams sent.
@@ -106,6 +108,7 @@ impl Net {
             addresses: HashMap::new(),
             names: HashMap::new(),
             conditions: Vec::new(),
+            spared: BTreeSet::new(),
             next_condition: 0,
             seed,
             datagrams: 0,
@@ -145,15 +148,28 @@ impl Net {
         self.conditions.is_empty()
     }
 
+    /// From now on no condition, of now or later, concerns the links between these hosts.
+    pub fn spare(&mut self, hosts: &BTreeSet<HostId>) {
+        self.spared.clone_from(hosts);
+    }
+
+    fn is_spared(&self, from: HostId, to: HostId) -> bool {
+        self.spared.contains(&from) && self.spared.contains(&to)
+    }
+
     /// Whether anything can get from one host to another now.
     #[must_use]
     pub fn passes(&self, from: HostId, to: HostId, carriage: Carriage) -> bool {
-        self.conditions.iter().all(|(_, condition)| !condition.blocks(from, to, carriage))
+        self.is_spared(from, to)
+            || self.conditions.iter().all(|(_, condition)| !condition.blocks(from, to, carriage))
     }
 
     /// When a parcel must wait for its link to be released (a clog), which condition holds it.
     #[must_use]
     pub fn held_by(&self, from: HostId, to: HostId) -> Option<ConditionId> {
+        if self.is_spared(from, to) {
+            return None;
+        }
         let holds = |(_, condition): &&(ConditionId, Condition)| condition.holds(from, to);
         self.conditions.iter().find(holds).map(|(id, _)| *id)
     }
@@ -162,7 +178,7 @@ impl Net {
     pub fn carry(&mut self, now: Time, parcel: &Parcel<'_>) -> Copies {
         let base = self.base_delay(parcel);
         let mut copies: Copies = smallvec::smallvec![Copy { delay: base, damage: Damage::None }];
-        if parcel.from == parcel.to {
+        if parcel.from == parcel.to || self.is_spared(parcel.from, parcel.to) {
             return copies;
         }
         for (_, condition) in &mut self.conditions {

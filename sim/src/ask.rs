@@ -1,0 +1,212 @@
+//! What there is to ask of a cluster.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use tidings_core::{
+    CommandError, Event, Member, MemberEventKind, Reply, State, Status, Time, Token, UserEvent, View,
+};
+
+use crate::host::Host;
+use crate::net::HostId;
+use crate::rider::Rider;
+use crate::world::World;
+
+impl<R: Rider> World<R> {
+    /// A host by number.
+    ///
+    /// # Panics
+    /// If there is no such host.
+    #[must_use]
+    pub fn host(&self, host: HostId) -> &Host<R> {
+        &self.hosts[host]
+    }
+
+    /// How a command was answered; `None`: not yet.
+    #[must_use]
+    pub fn reply(&self, host: HostId, token: Token) -> Option<&Result<Reply, CommandError>> {
+        self.hosts[host].replies.get(&token).map(|(_, result)| result)
+    }
+
+    /// The hosts whose process runs.
+    #[must_use]
+    pub fn living(&self) -> Vec<HostId> {
+        (0..self.hosts.len()).filter(|host| self.hosts[*host].node.is_some()).collect()
+    }
+
+    /// What one host holds of another.
+    #[must_use]
+    pub fn member(&self, at: HostId, of: HostId) -> Option<Member> {
+        self.hosts[at].node.as_ref()?.view().get(&self.hosts[of].config.name).cloned()
+    }
+
+    /// What one host tells its application of another.
+    #[must_use]
+    pub fn status(&self, at: HostId, of: HostId) -> Option<Status> {
+        self.member(at, of).map(|member| member.status())
+    }
+
+    /// What the failure detector of one host thinks of another.
+    #[must_use]
+    pub fn state(&self, at: HostId, of: HostId) -> Option<State> {
+        self.member(at, of).map(|member| member.state())
+    }
+
+    /// Whether every other running host holds this status of a host.
+    #[must_use]
+    pub fn all_hold(&self, of: HostId, status: Option<Status>) -> bool {
+        self.living().into_iter().filter(|at| *at != of).all(|at| self.status(at, of) == status)
+    }
+
+    /// Whether all running hosts agree on all members, hold each other alive and nobody else, save
+    /// for the failed and the left.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        self.agreement().is_ok()
+    }
+
+    /// As [`converged`](Self::converged), for an assertion that says who is wrong about whom.
+    ///
+    /// # Errors
+    /// The first disagreement found.
+    pub fn agreement(&self) -> Result<(), Disagreement> {
+        self.agreement_among(&self.living())
+    }
+
+    /// Whether these hosts, as far as they run, hold each other alive, nobody else, and the same
+    /// of everybody.
+    ///
+    /// # Errors
+    /// The first disagreement found.
+    pub fn agreement_among(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
+        let views: Vec<(&str, View)> = hosts
+            .iter()
+            .filter_map(|host| Some((self.hosts[*host].name(), self.hosts[*host].node()?.view())))
+            .collect();
+        let Some((first, reference)) = views.first() else { return Ok(()) };
+        let wrong =
+            |about: &str, what: String| Disagreement { at: (*first).into(), about: about.into(), what };
+        for (name, _) in &views {
+            let held = reference.get(name).map_or(Status::None, Member::status);
+            if held != Status::Alive {
+                return Err(wrong(name, format!("{first} holds {name} {held}")));
+            }
+        }
+        let alive = reference.iter().filter(|member| member.status() == Status::Alive);
+        if alive.clone().count() != views.len() {
+            let known: BTreeSet<&str> = views.iter().map(|(name, _)| *name).collect();
+            let ghost = alive.map(Member::name).find(|name| !known.contains(name)).unwrap_or_default();
+            return Err(wrong(ghost, format!("{first} holds {ghost} alive, who is not to be reached")));
+        }
+        for (name, view) in &views[1..] {
+            if let Some((about, what)) = difference(reference, view) {
+                let what = format!("{first} and {name} differ about {about}: {what}");
+                return Err(Disagreement { at: (*name).into(), about, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// When a host's application was told this of another.
+    #[must_use]
+    pub fn heard(&self, at: HostId, kind: MemberEventKind, of: HostId) -> Vec<Time> {
+        let name = &self.hosts[of].config.name;
+        let news = self.hosts[at].events.iter().filter_map(|(when, event)| match event {
+            Event::Members(news) if news.kind == kind => {
+                news.members.iter().any(|member| member.name() == name).then_some(*when)
+            }
+            _ => None,
+        });
+        news.collect()
+    }
+
+    /// The user events of a name that a host's application was told.
+    #[must_use]
+    pub fn user_events(&self, at: HostId, name: &str) -> Vec<&UserEvent> {
+        let news = self.hosts[at].events.iter().filter_map(|(_, event)| match event {
+            Event::User(event) if &*event.name == name => Some(event),
+            _ => None,
+        });
+        news.collect()
+    }
+
+    /// A line for each host: what it holds of each other, one letter each.
+    #[must_use]
+    pub fn picture(&self) -> String {
+        let mut text = String::new();
+        for at in 0..self.hosts.len().min(60) {
+            text.push_str(&format!("{:>6} ", self.hosts[at].name()));
+            for of in 0..self.hosts.len().min(100) {
+                text.push(match self.member(at, of).map(|member| (member.status(), member.state())) {
+                    _ if self.hosts[at].node.is_none() => ' ',
+                    None => '.',
+                    Some((Status::Alive, State::Suspect)) => 's',
+                    Some((Status::Alive, _)) => 'A',
+                    Some((Status::Leaving, _)) => 'l',
+                    Some((Status::Left, _)) => 'L',
+                    Some((Status::Failed, _)) => 'F',
+                    Some((Status::None, _)) => '-',
+                });
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Two hosts that do not agree, or one that is wrong about another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The host that holds something else than it should, by name.
+    pub at: String,
+    /// The member about whom.
+    pub about: String,
+    /// What they hold, in a sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// A member about whom two views differ, and how; `None`: they hold the same of everybody. The
+/// time of the status does not count, which hosts learn in different ways.
+fn difference(a: &View, b: &View) -> Option<(String, String)> {
+    if a.same(b) {
+        return None;
+    }
+    let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
+    let mut found = None;
+    a.all().diff(b.all(), |old, new| {
+        let equal = match (old, new) {
+            // Nobody tells the details of those who are gone any more.
+            (Some(old), Some(new)) if !here(old) && !here(new) => old.status() == new.status(),
+            (Some(old), Some(new)) => {
+                (old.status(), old.state(), old.incarnation(), old.identity())
+                    == (new.status(), new.state(), new.incarnation(), new.identity())
+            }
+            // Newcomers are not told of those who went before them.
+            (Some(only), None) | (None, Some(only)) => !here(only),
+            (None, None) => true,
+        };
+        if let (false, None, Some(either)) = (equal, &found, old.or(new)) {
+            found = Some((either.name().to_owned(), format!("{} and {}", held(old), held(new))));
+        }
+    });
+    found
+}
+
+/// What a view holds of a member, in words.
+fn held(member: Option<&Member>) -> String {
+    let Some(member) = member else { return "nothing".into() };
+    let suspect = if member.state() == State::Suspect { ", suspect" } else { "" };
+    format!(
+        "{}{suspect} at {} with incarnation {} and tags {:?}",
+        member.status(),
+        member.addr(),
+        member.incarnation(),
+        member.tags()
+    )
+}
