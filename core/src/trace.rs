@@ -60,6 +60,13 @@ pub enum Decision {
         /// Its sequence number.
         seq: u32,
     },
+    /// The target's ack is late: helpers are asked, and a stream is tried.
+    ProbeLate {
+        /// The target.
+        target: Arc<str>,
+        /// Its sequence number.
+        seq: u32,
+    },
     /// A probe ended.
     ProbeEnded {
         /// The target.
@@ -104,8 +111,19 @@ pub enum Decision {
         /// Until it is declared dead.
         remaining: Duration,
     },
+    /// A suspicion ran out undefended: the member is declared dead.
+    SuspicionOver {
+        /// The suspected member.
+        member: Arc<str>,
+        /// How many others had confirmed it.
+        confirmations: u32,
+    },
     /// This node defended itself.
     Refuted {
+        /// Who accused it; its own name where somebody holds another description of it.
+        from: Arc<str>,
+        /// What it was said to be; [`State::Alive`]: alive, but not as it describes itself.
+        accusation: State,
         /// The incarnation it was accused at.
         accused: Incarnation,
         /// Its new one.
@@ -131,5 +149,15 @@ pub enum Decision {
     Forgotten {
         /// The member.
         member: Arc<str>,
+    },
+    /// A query about the cluster's keys arrived, to be answered by the node itself.
+    KeyQuery {
+        /// What is asked for: `install-key`, `use-key`, `remove-key` or `list-keys`.
+        operation: &'static str,
+    },
+    /// A change of keys that a query asked for was not made, or could not be kept.
+    KeyQueryFailed {
+        /// Why.
+        reason: Arc<str>,
     },
 }

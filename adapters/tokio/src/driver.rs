@@ -13,7 +13,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::accept::{Acceptor, Incoming};
-use crate::events::AnswerSender;
+use crate::events::{AnswerSender, Notice};
 use crate::handle::{Request, Shared, Waiting};
 use crate::persist::Records;
 use crate::resolve::Resolver;
@@ -38,7 +38,7 @@ pub(crate) struct Driver {
     pub(crate) streams: Streams,
     pub(crate) resolver: Resolver,
     pub(crate) records: Records,
-    pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) events: broadcast::Sender<Notice>,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) completions: mpsc::UnboundedReceiver<Completion>,
     pub(crate) shared: Arc<Shared>,
@@ -256,9 +256,11 @@ impl Driver {
             Output::Event(event) => self.tell(event),
             Output::Resolve { id, host, port } => self.resolver.start(id, host, port),
             Output::Persist(persist) => self.records.hand_over(persist),
-            Output::Trace(_trace) => {
+            Output::Trace(trace) => {
                 #[cfg(feature = "tracing")]
-                tracing::trace!(cause = ?_trace.cause, decision = ?_trace.decision, "decided");
+                tracing::trace!(cause = ?trace.cause, decision = ?trace.decision, "decided");
+                // Without a subscriber nobody wants to know.
+                let _ = self.events.send(Notice::Decision(Arc::from(trace)));
             }
             _ => {}
         }
@@ -306,7 +308,7 @@ impl Driver {
         #[cfg(feature = "tracing")]
         tracing::debug!(?event, "event");
         if self.events.receiver_count() > 0 {
-            let _ = self.events.send(Arc::new(event));
+            let _ = self.events.send(Notice::Event(Arc::new(event)));
         }
     }
 }

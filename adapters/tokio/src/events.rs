@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{AnswerKind, Event, QueryId};
+use tidings_core::{AnswerKind, Event, QueryId, Trace};
 use tokio::sync::{broadcast, mpsc};
 
 /// What a subscriber reads.
@@ -14,6 +14,9 @@ use tokio::sync::{broadcast, mpsc};
 pub enum Notice {
     /// Something happened. All subscribers share it.
     Event(Arc<Event>),
+    /// The node decided something; only when [`Config::trace`](tidings_core::Config::trace) asks
+    /// for it.
+    Decision(Arc<Trace>),
     /// This many events are gone because they were not read in time. What follows is newer;
     /// [`Handle::view`](crate::Handle::view) tells how things stand.
     Missed(u64),
@@ -25,11 +28,11 @@ pub enum Notice {
 /// the reader is told how many it missed. A subscription does not keep its node running.
 #[derive(Debug)]
 pub struct Events {
-    receiver: broadcast::Receiver<Arc<Event>>,
+    receiver: broadcast::Receiver<Notice>,
 }
 
 impl Events {
-    pub(crate) fn new(receiver: broadcast::Receiver<Arc<Event>>) -> Self {
+    pub(crate) fn new(receiver: broadcast::Receiver<Notice>) -> Self {
         Events { receiver }
     }
 
@@ -43,7 +46,7 @@ impl Events {
     /// Cancel safe: nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.receiver.recv().await {
-            Ok(event) => Some(Notice::Event(event)),
+            Ok(notice) => Some(notice),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(Notice::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,
         }

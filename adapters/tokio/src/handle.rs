@@ -10,13 +10,13 @@ use std::task::Poll;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tidings_core::{
-    Command, CommandError, Config, Event, JoinFailure, KeyCommand, KeyReport, Metrics, Node, QueryId,
+    Command, CommandError, Config, JoinFailure, KeyCommand, KeyReport, Metrics, Node, QueryId,
     QueryParams, Reply, Stats, View,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::error::Error;
-use crate::events::{AnswerSender, Events, QueryStream, answers};
+use crate::events::{AnswerSender, Events, Notice, QueryStream, answers};
 use crate::metrics::{Counters, SocketMetrics};
 
 /// What a handle asks of the node's task.
@@ -65,7 +65,7 @@ pub struct Joined {
 pub struct Handle {
     pub(crate) requests: mpsc::Sender<Request>,
     /// Weak, so that subscriptions end with the node and not with the last handle.
-    pub(crate) events: broadcast::WeakSender<Arc<Event>>,
+    pub(crate) events: broadcast::WeakSender<Notice>,
     pub(crate) ended: watch::Receiver<Option<Error>>,
     pub(crate) shared: Arc<Shared>,
 }

@@ -21,6 +21,7 @@ use crate::serf::{Serf, reply};
 use crate::swim::Swim;
 use crate::swim::member::{Member, Status};
 use crate::timers::Key;
+use crate::trace::Decision;
 use crate::wire::serf_message::{self as serf, Pairs, SerfType};
 
 const CONFLICT_QUERY: &str = "_serf_conflict";
@@ -28,6 +29,14 @@ const INSTALL_QUERY: &str = "_serf_install-key";
 const USE_QUERY: &str = "_serf_use-key";
 const REMOVE_QUERY: &str = "_serf_remove-key";
 const LIST_QUERY: &str = "_serf_list-keys";
+
+/// What a query asks to do with the keys.
+fn key_operation(query: &str) -> Option<&'static str> {
+    [INSTALL_QUERY, USE_QUERY, REMOVE_QUERY, LIST_QUERY]
+        .into_iter()
+        .find(|name| *name == query)
+        .and_then(|name| name.strip_prefix("_serf_"))
+}
 
 /// Whether the query asks for a change of keys; then it carries one.
 pub(crate) fn is_key_change(query: &str) -> bool {
@@ -145,6 +154,9 @@ impl Serf {
         query: &serf::Query<'_>,
     ) {
         let payload = query.payload;
+        if let Some(operation) = key_operation(query.name) {
+            cx.trace(|| Decision::KeyQuery { operation });
+        }
         match query.name {
             PING_QUERY => {}
             CONFLICT_QUERY => self.answer_conflict(cx, swim, back, payload),
@@ -248,6 +260,9 @@ impl Serf {
         result: Result<(), String>,
     ) {
         let message = result.as_ref().err().map_or("", String::as_str);
+        if !message.is_empty() {
+            cx.trace(|| Decision::KeyQueryFailed { reason: message.into() });
+        }
         let mut answer = Vec::new();
         serf::KeyResponse::encode(result.is_ok(), message, core::iter::empty(), "", &mut answer);
         let _ = self.send_response(cx, swim, back, Some(&answer));

@@ -93,7 +93,7 @@ impl Swim {
             if about_us {
                 let same = claim.incarnation == held && claim.says(&member.identity);
                 if claim.incarnation >= held && !same {
-                    self.refute(cx, claim.incarnation);
+                    self.refute(cx, claim.incarnation, State::Alive, claim.name);
                 }
                 return;
             }
@@ -193,7 +193,7 @@ impl Swim {
             return;
         }
         if *name == *self.me {
-            return self.refute(cx, accusation.incarnation);
+            return self.refute(cx, accusation.incarnation, State::Suspect, accusation.from);
         }
         let from: Name = self.shared_name(accusation.from);
         let suspicion = Suspicion::new(&cx.config, self.members.known_len(), from.clone(), cx.now);
@@ -223,7 +223,7 @@ impl Swim {
             return;
         }
         if *name == *self.me && !self.leaving {
-            return self.refute(cx, accusation.incarnation);
+            return self.refute(cx, accusation.incarnation, State::Dead, accusation.from);
         }
         self.end_suspicion(cx, &name);
         let state = if accusation.node == accusation.from { State::Left } else { State::Dead };
@@ -238,10 +238,12 @@ impl Swim {
 
     /// A suspicion has run out undefended.
     pub(crate) fn on_suspicion_over(&mut self, cx: &mut Context, name: &str) {
-        self.suspicions.remove(name);
+        let suspicion = self.suspicions.remove(name);
         let Some(member) = self.members.known(name).filter(|member| member.state == State::Suspect) else {
             return;
         };
+        let confirmations = suspicion.map_or(0, |suspicion| suspicion.confirmations());
+        cx.trace(|| Decision::SuspicionOver { member: member.identity.name.clone(), confirmations });
         let (node, me) = (member.identity.name.clone(), self.me.clone());
         let accusation = Accusation { node: &node, from: &me, incarnation: member.incarnation };
         self.apply_dead(cx, &accusation, None);
@@ -264,12 +266,12 @@ impl Swim {
     }
 
     /// Asserts that this node lives, with a higher incarnation than it was accused at.
-    pub(crate) fn refute(&mut self, cx: &mut Context, accused: Incarnation) {
+    pub(crate) fn refute(&mut self, cx: &mut Context, accused: Incarnation, accusation: State, from: &str) {
         self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
         cx.metrics.refutations += 1;
         self.awareness.worse(cx, 1);
         let incarnation = self.incarnation;
-        cx.trace(|| Decision::Refuted { accused, incarnation });
+        cx.trace(|| Decision::Refuted { from: from.into(), accusation, accused, incarnation });
         self.assert_self(cx, None);
     }
 

@@ -152,6 +152,8 @@ impl Swim {
     pub(crate) fn on_probe_late(&mut self, cx: &mut Context) {
         let Some(mut probe) = self.probing.current.take() else { return };
         probe.late = true;
+        let (late, seq) = (probe.target.name.clone(), probe.seq);
+        cx.trace(|| Decision::ProbeLate { target: late, seq });
         let me = self.me.clone();
         let target = probe.target.clone();
         let helpers = self.members.random(&mut cx.rng, cx.config.probe.indirect_checks, |member| {

@@ -47,7 +47,16 @@ impl Dispatcher {
 
     /// Takes the node's first event, its own join, so that its line stands before all that follows.
     pub(super) async fn begin(&mut self, events: &mut Events) {
-        if let Ok(Some(Notice::Event(event))) = tokio::time::timeout(FIRST_EVENT, events.next()).await {
+        let first = async {
+            loop {
+                match events.next().await {
+                    Some(Notice::Event(event)) => return Some(event),
+                    Some(_) => {}
+                    None => return None,
+                }
+            }
+        };
+        if let Ok(Some(event)) = tokio::time::timeout(FIRST_EVENT, first).await {
             self.take(event);
         }
     }
@@ -64,6 +73,7 @@ impl Dispatcher {
             };
             match notice {
                 Some(Notice::Event(event)) => self.take(event),
+                Some(Notice::Decision(trace)) => self.renderer.decision(&trace),
                 Some(Notice::Missed(count)) => {
                     self.log.warn("agent", format_args!("{count} events were missed: too many at once"));
                 }

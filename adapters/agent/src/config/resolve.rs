@@ -225,6 +225,8 @@ fn fill_core(core: &mut Config, settings: &Settings, key: Option<Bytes>) -> Resu
     core.security.persist_keyring = !settings.keyring_file.is_empty();
     core.packet.compression = !settings.disable_compression && settings.enable_compression != Some(false);
     core.coordinates = !settings.disable_coordinates;
+    // Operators read in the log who suspected whom, and why a member was declared failed.
+    core.trace = true;
     core.members.validate_names = settings.validate_node_names;
     core.members.resolve_conflicts = !settings.disable_name_resolution;
     core.members.reconnect_interval = or(settings.reconnect_interval, core.members.reconnect_interval);

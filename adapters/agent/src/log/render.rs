@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tidings_core::{Event, Member, MemberEvent, MemberEventKind, State};
+use tidings_core::{Decision, Event, Member, MemberEvent, MemberEventKind, ProbeResult, State, Trace};
 
 use super::Log;
 
@@ -54,6 +54,47 @@ impl Renderer {
             Event::Reconnecting { member } => self
                 .log
                 .info("serf", format_args!("attempting reconnect to {} {}", member.name(), member.addr())),
+            _ => {}
+        }
+    }
+
+    /// Writes what an operator who asks why a member failed would look for.
+    pub fn decision(&self, trace: &Trace) {
+        match &trace.decision {
+            Decision::ProbeLate { target, .. } => {
+                self.log.debug("memberlist", format_args!("Failed ping: {target} (timeout reached)"));
+            }
+            Decision::ProbeEnded { target, result: ProbeResult::AckedByStream, .. } => self.log.warn(
+                "memberlist",
+                format_args!(
+                    "Was able to connect to {target} over TCP but UDP probes failed, network may be \
+                     misconfigured"
+                ),
+            ),
+            Decision::ProbeEnded { target, result: ProbeResult::Failed { .. }, .. } => {
+                self.log.info("memberlist", format_args!("Suspect {target} has failed, no acks received"));
+            }
+            Decision::SuspicionOver { member, confirmations } => self.log.info(
+                "memberlist",
+                format_args!(
+                    "Marking {member} as failed, suspect timeout reached ({confirmations} peer confirmations)"
+                ),
+            ),
+            Decision::Refuted { from, accusation: State::Suspect, .. } => {
+                self.log.warn("memberlist", format_args!("Refuting a suspect message (from: {from})"));
+            }
+            Decision::Refuted { from, accusation: State::Dead, .. } => {
+                self.log.warn("memberlist", format_args!("Refuting a dead message (from: {from})"));
+            }
+            Decision::Refuted { .. } => {
+                self.log.warn("memberlist", format_args!("Refuting an alive message about this agent"));
+            }
+            Decision::KeyQuery { operation } => {
+                self.log.info("serf", format_args!("Received {operation} query"));
+            }
+            Decision::KeyQueryFailed { reason } => {
+                self.log.error("serf", format_args!("Failed to change the keyring: {reason}"));
+            }
             _ => {}
         }
     }
