@@ -10,8 +10,8 @@ use std::task::Poll;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tidings_core::{
-    Command, CommandError, Config, JoinFailure, KeyCommand, KeyReport, Metrics, Node, QueryId,
-    QueryParams, Reply, Stats, View,
+    Command, CommandError, Config, JoinFailure, KeyCommand, KeyReport, Metrics, Node, QueryId, QueryParams,
+    Reply, Stats, View,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
