@@ -140,7 +140,7 @@ impl Handle {
         }
     }
 
-    /// Answers a query that came as [`Event::Query`].
+    /// Answers a query that came as [`Event::Query`](tidings_core::Event::Query).
     ///
     /// # Errors
     /// Its time is over, it was answered already, or the answer is too large.
@@ -173,7 +173,7 @@ impl Handle {
         }
     }
 
-    /// Any command. The answers of a query sent this way come as [`Event::Answer`] to all
+    /// Any command. The answers of a query sent this way come as [`Event::Answer`](tidings_core::Event::Answer) to all
     /// subscribers.
     ///
     /// # Errors
