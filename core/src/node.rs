@@ -259,6 +259,7 @@ impl Node {
             Key::PendingQuery(id) => serf.on_pending_over(id),
             Key::Wait(waiter) => serf.on_waited(cx, swim, waiter, false),
             Key::Prune(name) => serf.on_prune(cx, swim, &name),
+            Key::Overstay(name) => serf.on_overstay(cx, swim, &name),
         }
     }
 

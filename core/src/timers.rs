@@ -79,6 +79,8 @@ pub(crate) enum Key {
     Wait(u64),
     /// A pruned member that was leaving is erased.
     Prune(Arc<str>),
+    /// A member that is leaving should be gone.
+    Overstay(Arc<str>),
 }
 
 /// What is due.

@@ -51,6 +51,9 @@ impl Serf {
         cx.timers.cancel(&Key::Prune(member.identity.name.clone()));
         cx.metrics.members_joined += 1;
         let member = self.set_status(cx, swim, &member, status, ltime);
+        if status == Status::Leaving {
+            self.expect_to_go(cx, &member);
+        }
         self.tell(cx, swim, MemberEventKind::Join, member);
     }
 
@@ -99,6 +102,7 @@ impl Serf {
         match member.status {
             Status::Alive => {
                 let member = self.set_status(cx, swim, &member, Status::Leaving, leave.ltime);
+                self.expect_to_go(cx, &member);
                 if leave.prune {
                     // It may still be saying good-bye; the original waits as long.
                     let patience = cx.config.leave.broadcast_timeout + cx.config.leave.propagate_delay;

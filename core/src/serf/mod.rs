@@ -19,6 +19,7 @@ mod event;
 mod internal;
 mod leave;
 mod member;
+mod overstay;
 mod query;
 mod re2;
 mod reap;

@@ -1,9 +1,7 @@
 //! Random faults, then peace: whatever happened, the cluster heals. Each run leaves some kinds of
 //! faults out, since faults can hide each other.
 //!
-//! Leaving is not among them: whoever is said to leave and does not, or returns without having
-//! heard of the word, may be leaving for some and alive for others until it starts anew. That is
-//! how Serf's intents work.
+//! Leaving is not among them; the simulator's mixed faults have it.
 
 use std::collections::HashMap;
 

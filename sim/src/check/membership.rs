@@ -119,6 +119,10 @@ impl Membership {
             if found.is_some() {
                 return found;
             }
+            if old.state() == State::Forgotten {
+                // SWIM takes any incarnation of whom it has forgotten, and its tags with it.
+                seen.membership.meta_place.remove(name);
+            }
         }
         if !lies {
             let found = self.tags(world, place, &mut seen.membership, new);
@@ -283,9 +287,10 @@ fn suspicion<R>(
     let deadline = place.local + remaining;
     match seen.membership.doubts.get_mut(member) {
         None => {
-            let all = host.node()?.view();
-            let (min, _) = bounds(host, all.all().live());
-            let (_, max) = bounds(host, all.all().len());
+            // It may have learned of members before and after this in one and the same packet.
+            let (before, after) = (&seen.view, host.node()?.view());
+            let (min, _) = bounds(host, before.all().live().min(after.all().live()));
+            let (_, max) = bounds(host, before.all().len().max(after.all().len()));
             let accusers = vec![from.to_owned()];
             let doubt = Doubt { since: place.local, min, max, deadline, accusers };
             seen.membership.doubts.insert(member.to_owned(), doubt);

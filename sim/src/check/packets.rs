@@ -132,14 +132,19 @@ impl Packets {
         let host = &world.hosts()[place.host];
         match said {
             Said::Asks(seq) => {
+                // A process that starts anew counts from 1 again, while what its last life asked
+                // for may still be under way: the counts go on.
                 let asked = Asked { at: place.world_time, helpers: BTreeMap::new() };
-                self.indirect.insert((host.addr(), *seq), asked);
+                self.indirect.entry((host.addr(), *seq)).or_insert(asked);
                 if self.indirect.len() > INDIRECT_MAX {
                     self.indirect
                         .retain(|_, asked| place.world_time.since(asked.at) < Duration::from_secs(60));
                 }
             }
             Said::Ack(seq) => {
+                if !host.config().coordinates {
+                    return None;
+                }
                 if let Some(asked) = self.indirect.get_mut(&(to, *seq)) {
                     asked.helpers.entry(place.host).or_default().1 += 1;
                 }
@@ -175,8 +180,9 @@ fn listen(message: &Message<'_>) -> Option<Said> {
         Message::Dead(dead) => Said::Incarnation(dead.node.to_owned(), dead.incarnation),
         Message::Suspect(suspect) => Said::Suspect(suspect.node.to_owned(), suspect.incarnation),
         Message::IndirectPing(request) => Said::Asks(request.seq),
-        Message::Ack(ack) => Said::Ack(ack.seq),
+        // An ack of one's own carries a coordinate; one that is passed on does not.
+        Message::Ack(ack) if ack.payload.is_empty() => Said::Ack(ack.seq),
         Message::Nack(nack) => Said::Nack(nack.seq),
-        Message::Ping(_) | Message::User(_) => return None,
+        Message::Ping(_) | Message::Ack(_) | Message::User(_) => return None,
     })
 }
