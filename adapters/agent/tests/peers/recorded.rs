@@ -67,6 +67,8 @@ fn normal(text: &str, addresses: &[(&Agent, &str)]) -> Vec<String> {
         .map(timeless)
         .collect();
     lines.sort();
+    // Each further packet that carries the same claim tells the conflict once more.
+    lines.dedup_by(|one, other| one == other && one.contains("onflict"));
     lines
 }
 
