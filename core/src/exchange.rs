@@ -5,14 +5,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use crate::error::{Malformed, Refusal};
 use crate::input::{StreamEvent, StreamId};
 use crate::node::Node;
 use crate::output::StreamAction;
+use crate::shared::{Counts, Making, SentState, ViewPool};
 use crate::swim::streams::Purpose;
 use crate::trace::Cause;
 use crate::wire::frame::{self, Frame, PushPull, Side, StreamMessage, StreamRefusal};
-use crate::wire::message::{Ack, ErrorMessage, Ping, Source};
+use crate::wire::message::{Ack, ErrorMessage, Ping, PushNode, Source};
 use crate::wire::serf_message::{self, SerfType};
 
 impl Node {
@@ -35,27 +38,59 @@ impl Node {
     /// A stream this node asked for stands: say what it is for.
     fn on_connected(&mut self, id: StreamId) {
         let Some(stream) = self.swim.streams.get_mut(id) else { return };
-        let mut message = Vec::new();
         match &stream.purpose {
-            Purpose::Accepted => return,
+            Purpose::Accepted => {}
             Purpose::Ping { seq, node } => {
                 let me = self.swim.me.clone();
                 let source = Source::new(self.swim.addr, &me);
+                let mut message = Vec::new();
                 Ping { seq: *seq, node, source }.encode(&mut message);
+                self.say(id, &message, Side::Dialled);
             }
-            Purpose::Sync => message = self.own_state(false),
-            Purpose::Join { .. } | Purpose::Reconnect => message = self.own_state(true),
+            Purpose::Sync => self.say_state(id, false, Side::Dialled),
+            Purpose::Join { .. } | Purpose::Reconnect => self.say_state(id, true, Side::Dialled),
         }
-        self.say(id, &message, Side::Dialled);
     }
 
-    /// This node's full state, as a push/pull carries it.
+    /// Says what this node knows: its full state, as a push/pull carries it.
+    fn say_state(&mut self, id: StreamId, join: bool, side: Side) {
+        let bytes = match self.swim.members.pool.take() {
+            // An encrypted state is like no other.
+            Some(mut pool) if self.swim.packets.keyring().is_empty() => {
+                let bytes = self.shared_state(&mut pool, join, side);
+                self.swim.members.pool = Some(pool);
+                bytes
+            }
+            pool => {
+                self.swim.members.pool = pool;
+                let message = self.own_state(join);
+                self.swim.packets.close_frame(&mut self.cx, &message, side)
+            }
+        };
+        self.cx.stream(id, StreamAction::Send(bytes));
+    }
+
     fn own_state(&self, join: bool) -> Vec<u8> {
         let mut user_state = Vec::new();
-        self.serf.encode_state(&self.swim, &mut user_state);
+        self.serf.encode_state(self.swim.members.trie().iter(), &mut user_state);
         let mut message = Vec::new();
         frame::encode_push_pull(join, self.swim.state_nodes(), &user_state, &mut message);
         message
+    }
+
+    /// As [`own_state`](Self::own_state), closed, and made only if no other node just made it.
+    fn shared_state(&mut self, pool: &mut ViewPool, join: bool, side: Side) -> Bytes {
+        let config = self.cx.config.clone();
+        let mut heard = Vec::new();
+        self.serf.encode_state(core::iter::empty(), &mut heard);
+        let making = Making { join, side, config: &config, heard };
+        if let Some(bytes) = pool.sent(self.swim.members.view(), &making) {
+            return bytes;
+        }
+        let message = self.own_state(join);
+        let bytes = self.swim.packets.close_frame(&mut self.cx, &message, side);
+        pool.keep(SentState::new(bytes.clone(), message.len(), self.swim.members.view(), making));
+        bytes
     }
 
     fn say(&mut self, id: StreamId, message: &[u8], side: Side) {
@@ -65,6 +100,9 @@ impl Node {
 
     fn on_stream_data(&mut self, id: StreamId, data: &[u8]) {
         self.cx.metrics.stream_bytes_in += data.len() as u64;
+        if self.on_shared_state(id, data) {
+            return;
+        }
         let config = self.cx.config.clone();
         let Some(stream) = self.swim.streams.get_mut(id) else { return };
         let before = stream.decoder.buffered();
@@ -80,6 +118,35 @@ impl Node {
             Ok(None) => {}
             Err(refusal) => self.refuse_stream(id, refusal),
         }
+    }
+
+    /// Takes in a state that is known from its sender, without decoding it; whether it was one.
+    fn on_shared_state(&mut self, id: StreamId, data: &[u8]) -> bool {
+        let Some(sent) = self.swim.members.pool.as_mut().and_then(|pool| pool.received(data)) else {
+            return false;
+        };
+        let Some(stream) = self.swim.streams.get_mut(id) else { return false };
+        let (side, fresh) = (stream.decoder.side(), stream.decoder.is_fresh());
+        let expected = !matches!(stream.purpose, Purpose::Ping { .. });
+        let view = self.swim.members.view();
+        if !(fresh && expected && self.swim.packets.keyring().is_empty())
+            || !sent.suits(side, &self.cx.config, view)
+        {
+            return false;
+        }
+        let news = sent.news(view, self.swim.suspects());
+        if self.swim.verify_versions(news.iter().filter_map(PushNode::of)).is_err() {
+            // Whom to name as the culprit depends on all of it.
+            return false;
+        }
+        let Some(frame) = sent.with_members(&news) else { return false };
+        self.on_frame(id, &frame);
+        let known = sent.counts().minus(Counts::of(&news));
+        self.cx.metrics.alive_in += known.alive;
+        self.cx.metrics.suspect_in += known.suspect;
+        self.cx.metrics.dead_in += known.left;
+        self.serf.clocks.member.witness(sent.latest());
+        true
     }
 
     fn on_stream_closed(&mut self, id: StreamId) {
@@ -159,8 +226,7 @@ impl Node {
 
     /// A peer sent its state: it gets ours as it is now, then its own is merged.
     fn answer_push_pull(&mut self, id: StreamId, state: &PushPull<'_>) {
-        let message = self.own_state(state.join);
-        self.say(id, &message, Side::Accepted);
+        self.say_state(id, state.join, Side::Accepted);
         match self.merge(id, state, false) {
             Ok(()) => self.swim.drop_stream(&mut self.cx, id),
             Err(refusal) => self.refuse_stream(id, StreamRefusal { refusal, reply: false }),

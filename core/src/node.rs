@@ -15,22 +15,19 @@ use crate::rng::Rng;
 use crate::serf::coordinate::Coordinate;
 use crate::serf::restore::Restored;
 use crate::serf::{Serf, reply};
+use crate::shared::ViewPool;
 use crate::swim::gossip::Class;
 use crate::swim::join::{Ended, Wish};
-use crate::swim::member::{Member, Status};
+use crate::swim::member::Status;
 use crate::swim::{Notice, Swim};
 use crate::time::Time;
 use crate::timers::{Due, Key, Tick};
 use crate::trace::Cause;
-use crate::trie::Pool;
 use crate::view::View;
 use crate::wire::packet::Opener;
 
 /// Outputs a node that rests keeps room for: those of an idle second.
 const OUTPUTS_KEEP: usize = 2;
-
-/// Memory that views of several nodes in one process share; see [`Node::handle_input_with`].
-pub type ViewPool = Pool<Member>;
 
 /// One member of a cluster: inputs in, outputs out, nothing else touched.
 ///
@@ -129,7 +126,8 @@ impl Node {
     }
 
     /// Like [`handle_input`](Self::handle_input), for a process that holds many nodes: views that
-    /// agree share the memory in `pool`. It changes no behaviour.
+    /// agree share the memory in `pool`, and a state is encoded once for all nodes that send the
+    /// same. It changes no behaviour.
     ///
     /// # Errors
     /// As [`handle_input`](Self::handle_input).

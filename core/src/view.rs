@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::iter::FusedIterator;
 
 use crate::hash::name_hash;
+use crate::swim::census::Census;
 use crate::swim::member::{Member, Status};
 use crate::trie::{self, Pool, Trie};
 
@@ -16,6 +17,8 @@ pub struct View {
     members: Trie<Member>,
     /// How many members have a status other than `None`.
     known: usize,
+    /// The versions spoken.
+    census: Census,
     hash_seed: u64,
     local: Arc<str>,
 }
@@ -23,7 +26,7 @@ pub struct View {
 impl View {
     /// The view of a node that knows nobody, not even itself.
     pub(crate) fn new(hash_seed: u64, local: Arc<str>) -> Self {
-        View { members: Trie::new(), known: 0, hash_seed, local }
+        View { members: Trie::new(), known: 0, census: Census::default(), hash_seed, local }
     }
 
     /// Number of members the application knows of, of any status.
@@ -76,6 +79,11 @@ impl View {
         self.members.same(&other.members)
     }
 
+    /// The versions spoken by the members SWIM knows.
+    pub(crate) const fn census(&self) -> &Census {
+        &self.census
+    }
+
     /// The key of the hash that orders it.
     pub(crate) const fn hash_seed(&self) -> u64 {
         self.hash_seed
@@ -101,16 +109,24 @@ impl View {
     pub(crate) fn upsert(&mut self, member: Member, pool: Option<&mut Pool<Member>>) -> Option<Member> {
         debug_assert_eq!(member.hash, self.hash_of(member.name()), "the hash of another seed");
         self.known += usize::from(known(&member));
+        self.census.add(&member);
         let old = self.members.upsert(member, pool);
-        self.known -= usize::from(old.as_ref().is_some_and(known));
+        self.uncount(old.as_ref());
         old
     }
 
     /// Forgets a member.
     pub(crate) fn remove(&mut self, name: &str, pool: Option<&mut Pool<Member>>) -> Option<Member> {
         let old = self.members.remove(self.hash_of(name), name, pool);
-        self.known -= usize::from(old.as_ref().is_some_and(known));
+        self.uncount(old.as_ref());
         old
+    }
+
+    fn uncount(&mut self, old: Option<&Member>) {
+        if let Some(old) = old {
+            self.known -= usize::from(known(old));
+            self.census.remove(old);
+        }
     }
 }
 

@@ -83,6 +83,7 @@ impl Node {
         }
         let mut node = Node::restore(config, seed, now, &snapshot)?;
         node.swim.members = Members::converged(view, node.swim.me.clone());
+        node.swim.plan_push_pull(&mut node.cx);
         // It joined long ago: what a lone start has to tell is no news.
         node.cx.outputs.clear();
         Ok(node)

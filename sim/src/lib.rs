@@ -36,6 +36,7 @@
 #![deny(missing_docs)]
 
 mod ask;
+pub mod bench;
 pub mod check;
 pub mod cli;
 mod clock;
@@ -55,6 +56,7 @@ pub mod run;
 pub mod script;
 pub mod shrink;
 pub mod span;
+pub mod speed;
 mod traffic;
 mod watch;
 mod workload;

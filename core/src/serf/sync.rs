@@ -8,13 +8,17 @@ use crate::serf::clock::LamportTime;
 use crate::serf::{Serf, user_message};
 use crate::swim::Swim;
 use crate::swim::gossip::Class;
-use crate::swim::member::Status;
+use crate::swim::member::{Member, Status};
 use crate::wire::serf_message::{Join, Leave, PushPull, UserEvent, encode_push_pull};
 
 impl Serf {
-    /// This node's state, for the user part of a push/pull.
-    pub(crate) fn encode_state(&self, swim: &Swim, out: &mut Vec<u8>) {
-        let members = || swim.members.trie().iter().filter(|member| member.status != Status::None);
+    /// This node's state, for the user part of a push/pull, with these of the members.
+    pub(crate) fn encode_state<'m>(
+        &'m self,
+        members: impl Iterator<Item = &'m Member> + Clone,
+        out: &mut Vec<u8>,
+    ) {
+        let members = || members.clone().filter(|member| member.status != Status::None);
         let left = members().filter(|member| member.status == Status::Left);
         let events = self.events.slots().map(|slot| {
             slot.map(|(ltime, events)| (ltime, events.iter().map(|event| (&*event.name, &*event.payload))))

@@ -8,9 +8,10 @@ use smallvec::SmallVec;
 
 use crate::context::give_back;
 use crate::rng::Rng;
+use crate::shared::ViewPool;
 use crate::swim::member::{Member, State, Status};
 use crate::time::Time;
-use crate::trie::{Pool, Trie};
+use crate::trie::Trie;
 use crate::view::View;
 
 /// A member's name, shared by everything that speaks of it.
@@ -37,7 +38,7 @@ pub(crate) struct Members {
     /// The recently dead, who are still told what is new.
     told: Vec<Name>,
     /// Lent by the caller for the length of one input, so that equal views share their memory.
-    pub(crate) pool: Option<Pool<Member>>,
+    pub(crate) pool: Option<ViewPool>,
 }
 
 impl Members {
@@ -112,14 +113,14 @@ impl Members {
     pub(crate) fn put(&mut self, member: Member) {
         self.known += usize::from(member.state != State::Forgotten);
         self.statuses[member.status as usize] += 1;
-        if let Some(old) = self.view.upsert(member, self.pool.as_mut()) {
+        if let Some(old) = self.view.upsert(member, self.pool.as_mut().map(ViewPool::members)) {
             self.uncount(&old);
         }
     }
 
     /// Takes a member out.
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(old) = self.view.remove(name, self.pool.as_mut()) {
+        if let Some(old) = self.view.remove(name, self.pool.as_mut().map(ViewPool::members)) {
             self.uncount(&old);
         }
         self.came_back(name);

@@ -236,6 +236,11 @@ impl Swim {
         self.notices.push(Notice::Gone(name));
     }
 
+    /// Whom this node suspects, in no order.
+    pub(crate) fn suspects(&self) -> impl Iterator<Item = &str> {
+        self.suspicions.keys().map(|name| &**name)
+    }
+
     /// A suspicion has run out undefended.
     pub(crate) fn on_suspicion_over(&mut self, cx: &mut Context, name: &str) {
         let suspicion = self.suspicions.remove(name);

@@ -6,6 +6,7 @@
 pub mod member;
 
 pub(crate) mod awareness;
+pub(crate) mod census;
 pub(crate) mod gossip;
 pub(crate) mod join;
 pub(crate) mod members;
@@ -126,10 +127,7 @@ impl Swim {
         swim.notices.push(Notice::Alive { name: me, gone_since: None });
         let first = cx.now + cx.rng.part_of(config.probe.interval);
         cx.timers.set_tick(Tick::Probe, first);
-        if let Some(interval) = config.push_pull.interval {
-            let first = cx.now + cx.rng.part_of(interval);
-            cx.timers.set_tick(Tick::PushPull, first);
-        }
+        swim.plan_push_pull(cx);
         Ok(swim)
     }
 

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use crate::context::Context;
 use crate::error::Refusal;
 use crate::swim::Swim;
-use crate::swim::member::{State, Versions};
+use crate::swim::member::{Member, State, Versions};
 use crate::swim::members::Name;
 use crate::swim::merge::{Accusation, AliveClaim};
 use crate::swim::streams::Purpose;
@@ -27,6 +27,14 @@ fn scale(members: usize) -> u32 {
 }
 
 impl Swim {
+    /// Plans the first exchange: at any time within the interval that fits the cluster.
+    pub(crate) fn plan_push_pull(&self, cx: &mut Context) {
+        let Some(interval) = cx.config.push_pull.interval else { return };
+        let interval = interval.saturating_mul(scale(self.members.known_len()));
+        let first = cx.now + cx.rng.part_of(interval);
+        cx.timers.set_tick(Tick::PushPull, first);
+    }
+
     /// Time to exchange state with somebody.
     pub(crate) fn on_push_pull_tick(&mut self, cx: &mut Context) {
         let Some(interval) = cx.config.push_pull.interval else { return };
@@ -47,15 +55,7 @@ impl Swim {
 
     /// The members of this node's state, in the order of the view.
     pub(crate) fn state_nodes(&self) -> impl Iterator<Item = PushNode<'_>> + Clone {
-        self.members.trie().iter().filter(|member| member.state != State::Forgotten).map(|member| PushNode {
-            name: member.name(),
-            addr: member.identity.addr.ip(),
-            port: member.identity.addr.port(),
-            meta: &member.identity.meta,
-            incarnation: member.incarnation,
-            state: member.state,
-            versions: Some(member.identity.versions),
-        })
+        self.members.trie().iter().filter_map(PushNode::of)
     }
 
     /// Whether everybody on both sides speaks a version that everybody alive understands.
@@ -71,16 +71,22 @@ impl Swim {
                 common.narrow(versions);
             }
         }
-        let known = || self.members.trie().iter().filter(|member| member.state != State::Forgotten);
-        for member in known().filter(|member| member.state == State::Alive) {
-            common.narrow(member.identity.versions);
+        let census = self.members.view().census();
+        for (versions, _) in census.kinds().filter(|(_, alive)| *alive) {
+            common.narrow(versions);
         }
         let misfit = remote
             .map(|node| (node.name, node.versions.unwrap_or_default()))
-            .chain(known().map(|member| (member.name(), member.identity.versions)))
             .find(|(_, versions)| !common.admits(*versions));
-        match misfit {
-            Some((node, _)) => Err(Refusal::Version { node: node.to_string() }),
+        if let Some((node, _)) = misfit {
+            return Err(Refusal::Version { node: node.to_string() });
+        }
+        if census.kinds().all(|(versions, _)| common.admits(versions)) {
+            return Ok(());
+        }
+        let known = self.members.trie().iter().filter(|member| member.state != State::Forgotten);
+        match known.into_iter().find(|member| !common.admits(member.identity.versions)) {
+            Some(member) => Err(Refusal::Version { node: member.name().to_string() }),
             None => Ok(()),
         }
     }
@@ -121,6 +127,22 @@ impl Swim {
                 }
             }
         }
+    }
+}
+
+impl<'a> PushNode<'a> {
+    /// What a state says of a member; `None`: nothing, since SWIM has forgotten it.
+    pub(crate) fn of(member: &'a Member) -> Option<Self> {
+        let identity = member.identity();
+        (member.state != State::Forgotten).then(|| PushNode {
+            name: &identity.name,
+            addr: identity.addr.ip(),
+            port: identity.addr.port(),
+            meta: &identity.meta,
+            incarnation: member.incarnation,
+            state: member.state,
+            versions: Some(identity.versions),
+        })
     }
 }
 

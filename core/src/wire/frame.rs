@@ -65,6 +65,20 @@ pub struct PushPull<'a> {
     pub user_state: &'a [u8],
 }
 
+impl PushPull<'_> {
+    /// A state as if it had just arrived.
+    pub(crate) fn frame<'n>(
+        join: bool,
+        nodes: impl Iterator<Item = PushNode<'n>> + Clone,
+        user_state: &[u8],
+    ) -> Frame {
+        let mut bytes = Vec::new();
+        encode_push_pull(join, nodes, user_state, &mut bytes);
+        let tail = bytes.len() - user_state.len();
+        Frame { bytes, tail }
+    }
+}
+
 /// Iterates over the member records of a push/pull.
 ///
 /// One that makes no sense comes out as an error, and the next ones still follow: a single odd

@@ -61,7 +61,8 @@ pub struct Cluster {
     pub member_events: u64,
     /// What hosts sent on streams whose other end a test plays by hand, and whether they closed.
     pub handmade: BTreeMap<(usize, StreamId), (Vec<u8>, bool)>,
-    /// Views that agree share their memory.
+    /// Views that agree share their memory, and nodes the states they send (default).
+    pub sharing: bool,
     pool: ViewPool,
     queue: BinaryHeap<Reverse<Scheduled>>,
     seq: u64,
@@ -82,6 +83,7 @@ impl Cluster {
             digest: Fnv::START,
             member_events: 0,
             handmade: BTreeMap::new(),
+            sharing: true,
             pool: ViewPool::new(),
             queue: BinaryHeap::new(),
             seq: 0,
@@ -268,7 +270,12 @@ impl Cluster {
             script.push((now, what.clone()));
         }
         let node = machine.node.as_mut().expect("this host is dead");
-        node.handle_input_with(now, what.as_input(), &mut self.pool).expect("the harness keeps the law");
+        let result = if self.sharing {
+            node.handle_input_with(now, what.as_input(), &mut self.pool)
+        } else {
+            node.handle_input(now, what.as_input())
+        };
+        result.expect("the harness keeps the law");
         self.drain(host);
         self.arm(host);
     }

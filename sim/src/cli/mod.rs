@@ -1,5 +1,6 @@
-//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`.
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`, `bench`.
 
+mod bench;
 mod check;
 mod junit;
 mod trace;
@@ -51,6 +52,8 @@ enum Ask {
     },
     /// Print what the nodes decide in a run.
     Trace(trace::TraceArgs),
+    /// Measure how fast the simulator is.
+    Bench(bench::Bench),
     /// Find the smallest script that still breaks the same invariant, and print it.
     Shrink {
         /// The script, a TOML file.
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
             read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
         }
         Ask::Trace(trace) => trace.run().map_err(Failure::from),
+        Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };
     match done {

@@ -75,6 +75,16 @@ impl FrameDecoder {
         self.buffer.capacity()
     }
 
+    /// Which end of the stream this is.
+    pub(crate) const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Whether nothing has arrived yet.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        !self.begun
+    }
+
     /// Takes the next piece; returns the message once it is complete. What follows it is ignored.
     ///
     /// # Errors
