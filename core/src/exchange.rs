@@ -82,7 +82,7 @@ impl Node {
     fn shared_state(&mut self, pool: &mut ViewPool, join: bool, side: Side) -> Bytes {
         let config = self.cx.config.clone();
         let mut heard = Vec::new();
-        self.serf.encode_state(core::iter::empty(), &mut heard);
+        self.serf.encode_heard(&mut heard);
         let making = Making { join, side, config: &config, heard };
         if let Some(bytes) = pool.sent(self.swim.members.view(), &making) {
             return bytes;

@@ -125,6 +125,8 @@ pub(crate) struct SentState {
     side: Side,
     label: String,
     compressed: bool,
+    /// Slots of the ring of events, most of them empty.
+    event_slots: usize,
     heard: Vec<u8>,
     view: Trie<Member>,
     hash_seed: u64,
@@ -179,6 +181,7 @@ impl SentState {
             side,
             label: config.security.label.clone(),
             compressed: config.packet.compression,
+            event_slots: config.events.buffer,
             heard,
             view: view.all().clone(),
             hash_seed: view.hash_seed(),
@@ -193,7 +196,8 @@ impl SentState {
         self.view.digest() == view.all().digest()
             && self.view.len() == view.all().len()
             && self.hash_seed == view.hash_seed()
-            && (self.join, self.side, self.compressed) == (*join, *side, config.packet.compression)
+            && (self.join, self.side) == (*join, *side)
+            && (self.compressed, self.event_slots) == (config.packet.compression, config.events.buffer)
             && self.heard == *heard
             && self.label == config.security.label
     }

@@ -108,6 +108,8 @@ impl Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Timers {
     ticks: [Time; TICKS.len()],
+    /// The earliest of them: asked for far more often than one changes.
+    first_tick: Time,
     /// A binary heap whose entries know their place through `places`.
     heap: Vec<Entry>,
     places: HashMap<Key, usize, foldhash::fast::FixedState>,
@@ -118,6 +120,7 @@ impl Timers {
     pub(crate) fn new(hash_seed: u64) -> Self {
         Timers {
             ticks: [Time::MAX; TICKS.len()],
+            first_tick: Time::MAX,
             heap: Vec::new(),
             places: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(hash_seed)),
             next_order: 0,
@@ -132,17 +135,21 @@ impl Timers {
 
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Time> {
-        let tick = self.ticks.iter().copied().min().unwrap_or(Time::MAX);
         let keyed = self.heap.first().map_or(Time::MAX, |entry| entry.at);
-        Some(tick.min(keyed)).filter(|at| *at != Time::MAX)
+        Some(self.first_tick.min(keyed)).filter(|at| *at != Time::MAX)
     }
 
     pub(crate) fn set_tick(&mut self, tick: Tick, at: Time) {
-        self.ticks[tick as usize] = at;
+        let before = core::mem::replace(&mut self.ticks[tick as usize], at);
+        if at <= self.first_tick {
+            self.first_tick = at;
+        } else if before == self.first_tick {
+            self.first_tick = self.ticks.iter().copied().min().unwrap_or(Time::MAX);
+        }
     }
 
     pub(crate) fn clear_tick(&mut self, tick: Tick) {
-        self.ticks[tick as usize] = Time::MAX;
+        self.set_tick(tick, Time::MAX);
     }
 
     /// When a tick is due; [`Time::MAX`]: it is not set.
@@ -182,9 +189,10 @@ impl Timers {
         if self.next().is_none_or(|at| at > now) {
             return None;
         }
-        let (at, tick) = TICKS.iter().map(|tick| (self.ticks[*tick as usize], *tick)).min()?;
         let keyed = self.heap.first().map_or(Time::MAX, |entry| entry.at);
-        if at <= keyed {
+        if self.first_tick <= keyed {
+            let place = self.ticks.iter().position(|at| *at == self.first_tick)?;
+            let tick = TICKS[place];
             self.clear_tick(tick);
             return Some(Due::Tick(tick));
         }

@@ -11,6 +11,10 @@ const FINE_BITS: u32 = 16;
 /// Levels: their turns take 67 ms, 69 s and 20 h.
 const LEVELS: usize = 3;
 
+/// Emptied buckets whose memory is kept, and the entries for which one of them has room at most.
+const SPARE_MAX: usize = BUCKETS;
+const SPARE_ENTRIES_MAX: usize = 256;
+
 /// Something to happen.
 #[derive(Clone, Debug)]
 struct Entry<T> {
@@ -58,8 +62,12 @@ impl<T> Level<T> {
         Level { buckets: (0..BUCKETS).map(|_| Vec::new()).collect(), full: [0; BUCKETS / 64] }
     }
 
-    fn push(&mut self, bucket: usize, entry: Entry<T>) {
-        self.buckets[bucket].push(entry);
+    fn push(&mut self, bucket: usize, entry: Entry<T>, spare: &mut Vec<Vec<Entry<T>>>) {
+        let entries = &mut self.buckets[bucket];
+        if entries.capacity() == 0 {
+            *entries = spare.pop().unwrap_or_default();
+        }
+        entries.push(entry);
         self.full[bucket / 64] |= 1 << (bucket % 64);
     }
 
@@ -103,6 +111,8 @@ pub struct Queue<T> {
     far: BinaryHeap<Reverse<Entry<T>>>,
     /// The finest bucket that is being popped: latest first.
     front: Vec<Entry<T>>,
+    /// Memory of buckets that were emptied, for those that fill next.
+    spare: Vec<Vec<Entry<T>>>,
     /// What was pushed into that bucket since it was sorted.
     fresh: BinaryHeap<Reverse<Entry<T>>>,
     /// The finest bucket that is being popped, counted from time 0.
@@ -126,6 +136,7 @@ impl<T> Queue<T> {
             levels: std::array::from_fn(|_| Level::new()),
             far: BinaryHeap::new(),
             front: Vec::new(),
+            spare: Vec::new(),
             fresh: BinaryHeap::new(),
             tick: 0,
             pushed: 0,
@@ -172,7 +183,7 @@ impl<T> Queue<T> {
         // The highest bit in which the two differ tells the level whose turn they share.
         let level = (63 - (tick ^ self.tick).leading_zeros()) / BUCKET_BITS;
         match self.levels.get_mut(level as usize) {
-            Some(wheel) => wheel.push(bucket(tick, level), entry),
+            Some(wheel) => wheel.push(bucket(tick, level), entry, &mut self.spare),
             None => self.far.push(Reverse(entry)),
         }
     }
@@ -236,11 +247,14 @@ impl<T> Queue<T> {
     fn spread(&mut self, mut entries: Vec<Entry<T>>) {
         if entries.iter().all(|entry| entry.at >> FINE_BITS == self.tick) {
             entries.sort_unstable_by_key(|entry| Reverse(entry.rank()));
-            self.front = entries;
+            std::mem::swap(&mut self.front, &mut entries);
         } else {
-            for entry in entries {
+            for entry in entries.drain(..) {
                 self.place(entry);
             }
+        }
+        if self.spare.len() < SPARE_MAX && entries.capacity() <= SPARE_ENTRIES_MAX {
+            self.spare.push(entries);
         }
     }
 }

@@ -155,6 +155,11 @@ impl EventBuffer {
         Heard::Fresh(body)
     }
 
+    /// The times that have events, oldest first, and their events.
+    pub fn times(&self) -> impl Iterator<Item = (LamportTime, &[EventBody])> + Clone {
+        self.times.iter().map(|(time, events)| (*time, events.as_slice()))
+    }
+
     /// The ring as push/pull shows it: one entry for each slot in order, `None` for unused ones.
     pub fn slots(&self) -> impl ExactSizeIterator<Item = Option<(LamportTime, &[EventBody])>> + Clone {
         let size = self.window.size;

@@ -39,7 +39,7 @@ use crate::context::{Context, give_back};
 use crate::event::QueryId;
 use crate::input::PersistId;
 use crate::output::Output;
-use crate::serf::clock::LamportClock;
+use crate::serf::clock::{LamportClock, LamportTime};
 use crate::serf::coalesce::{MemberCoalescer, UserCoalescer};
 use crate::serf::dedup::{EventBuffer, QueryBuffer};
 use crate::serf::intent::RecentIntents;
@@ -60,6 +60,13 @@ pub(crate) struct Clocks {
     pub(crate) member: LamportClock,
     pub(crate) event: LamportClock,
     pub(crate) query: LamportClock,
+}
+
+impl Clocks {
+    /// Member, event and query time.
+    pub(crate) const fn now(&self) -> [LamportTime; 3] {
+        [self.member.now(), self.event.now(), self.query.now()]
+    }
 }
 
 /// The Serf layer of a node.

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::iter;
 
 use crate::context::Context;
 use crate::serf::clock::LamportTime;
@@ -24,12 +25,22 @@ impl Serf {
             slot.map(|(ltime, events)| (ltime, events.iter().map(|event| (&*event.name, &*event.payload))))
         });
         encode_push_pull(
-            [self.clocks.member.now(), self.clocks.event.now(), self.clocks.query.now()],
+            self.clocks.now(),
             members().map(|member| (member.name(), member.status_ltime)),
             left.map(|member| member.name()),
             events,
             out,
         );
+    }
+
+    /// What of this node's state does not follow from its members, for comparison: clocks and
+    /// events, encoded as a state without members and without unused slots.
+    pub(crate) fn encode_heard(&self, out: &mut Vec<u8>) {
+        let events = self
+            .events
+            .times()
+            .map(|(ltime, events)| Some((ltime, events.iter().map(|event| (&*event.name, &*event.payload)))));
+        encode_push_pull(self.clocks.now(), iter::empty(), iter::empty(), events, out);
     }
 
     /// Merges a peer's state. `ignore_old`: this node joins and does not want what was said before.

@@ -6,6 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::hash;
 use crate::serf::coordinate::{BadCoordinate, Coordinate, ERROR_MAX, ZERO};
 
 /// How much one measurement moves the error (ce).
@@ -28,9 +29,16 @@ const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Client {
     own: Option<Box<Own>>,
-    peers: BTreeMap<Arc<str>, Box<Peer>>,
+    peers: BTreeMap<PeerKey, Box<Peer>>,
     peers_max: usize,
     resets: u64,
+}
+
+/// A name behind its hash: in a map of a thousand, comparing names would fetch each one passed.
+type PeerKey = (u64, Arc<str>);
+
+fn key(node: &Arc<str>) -> PeerKey {
+    (hash::bytes(0, node.as_bytes()), node.clone())
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +73,7 @@ impl Client {
     /// The coordinate another node last sent along with a measurement.
     #[must_use]
     pub fn peer(&self, node: &str) -> Option<&Coordinate> {
-        self.peers.get(node).map(|peer| &peer.coordinate)
+        self.peers.get(&key(&node.into())).map(|peer| &peer.coordinate)
     }
 
     /// How often the own coordinate became nonsense and had to start afresh.
@@ -76,7 +84,7 @@ impl Client {
 
     /// Forgets a node that was erased.
     pub fn forget(&mut self, node: &str) {
-        self.peers.remove(node);
+        self.peers.remove(&key(&node.into()));
     }
 
     /// Moves the own coordinate after a round trip of `rtt` to a node at `other`. `random` draws
@@ -112,22 +120,23 @@ impl Client {
 
     /// Remembers a measurement and returns the median of the last ones to this node.
     fn measure(&mut self, node: &Arc<str>, other: &Coordinate, rtt: f64) -> f64 {
-        if let Some(peer) = self.peers.get_mut(node) {
+        let node = key(node);
+        if let Some(peer) = self.peers.get_mut(&node) {
             peer.coordinate = *other;
             return peer.measure(rtt);
         }
         if self.peers.len() >= self.peers_max {
-            self.evict_near(node);
+            self.evict_near(&node);
         }
         let peer = Peer { round_trips: [rtt, 0.0, 0.0], count: 1, coordinate: *other };
         if self.peers.len() < self.peers_max {
-            self.peers.insert(node.clone(), Box::new(peer));
+            self.peers.insert(node, Box::new(peer));
         }
         rtt
     }
 
-    /// Drops the next node in the order of names: as good as any, and found without a list.
-    fn evict_near(&mut self, node: &Arc<str>) {
+    /// Drops the next node in the order of hashes: as good as any, and found without a list.
+    fn evict_near(&mut self, node: &PeerKey) {
         let next = self.peers.range(node.clone()..).next().or_else(|| self.peers.first_key_value());
         if let Some(victim) = next.map(|(name, _)| name.clone()) {
             self.peers.remove(&victim);
@@ -259,7 +268,7 @@ mod tests {
         let predicted = a.coordinate().distance(&b.coordinate());
         assert!(predicted.abs_diff(rtt) < Duration::from_millis(2), "{predicted:?}");
         assert!(a.coordinate().error < 0.2);
-        assert_eq!(a.peer("b"), Some(&a.peers["b"].coordinate));
+        assert_eq!(a.peer("b"), Some(&a.peers[&super::key(&b_name)].coordinate));
     }
 
     #[test]

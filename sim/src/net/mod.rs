@@ -3,18 +3,20 @@
 //! A packet's fate is a function of the sender, of how many it has sent before, and of the
 //! conditions in force. No number is drawn for one packet that another could have had.
 
+mod address;
 pub mod condition;
 pub mod latency;
 pub mod stream;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidings_core::Time;
 
 use crate::draw::{Draw, Purpose};
+pub use address::Addresses;
 pub use condition::{Condition, ConditionId, Links};
 pub use latency::Latency;
 
@@ -81,7 +83,7 @@ pub struct Net {
     /// The zone of each host; hosts without one are in zone 0.
     pub zone_of: Vec<u32>,
     /// Which host has an address.
-    pub addresses: HashMap<SocketAddr, HostId>,
+    pub addresses: Addresses,
     /// What the resolver knows.
     pub names: HashMap<String, Vec<IpAddr>>,
     conditions: Vec<(ConditionId, Condition)>,
@@ -105,7 +107,7 @@ impl Net {
             latency: Latency::Uniform { min: Duration::from_micros(200), max: Duration::from_micros(700) },
             zones: HashMap::new(),
             zone_of: Vec::new(),
-            addresses: HashMap::new(),
+            addresses: Addresses::default(),
             names: HashMap::new(),
             conditions: Vec::new(),
             spared: BTreeSet::new(),
