@@ -17,4 +17,5 @@ mod queries;
 mod refute;
 mod scale;
 mod security;
+mod sharing;
 mod swarm;
