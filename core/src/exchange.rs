@@ -126,12 +126,11 @@ impl Node {
             return false;
         };
         let Some(stream) = self.swim.streams.get_mut(id) else { return false };
-        let (side, fresh) = (stream.decoder.side(), stream.decoder.is_fresh());
-        let expected = !matches!(stream.purpose, Purpose::Ping { .. });
+        let side = stream.decoder.side();
+        let first = stream.decoder.is_fresh() && !matches!(stream.purpose, Purpose::Ping { .. });
+        let plain = self.swim.packets.keyring().is_empty();
         let view = self.swim.members.view();
-        if !(fresh && expected && self.swim.packets.keyring().is_empty())
-            || !sent.suits(side, &self.cx.config, view)
-        {
+        if !first || !plain || !sent.suits(side, &self.cx.config, view) {
             return false;
         }
         let news = sent.news(view, self.swim.suspects());
