@@ -7,7 +7,7 @@ use tidings_core::{Status, Time};
 use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::net::HostId;
-use crate::speed::{Speed, resident_bytes};
+use crate::speed::{Speed, growth, resident_bytes};
 
 /// How often a crash is looked at, to see whether all know of it.
 const LOOK: Duration = Duration::from_millis(200);
@@ -107,7 +107,7 @@ fn timed(cluster: &mut Cluster, before: Option<u64>, what: impl FnOnce(&mut Clus
         wall_time: wall.elapsed(),
         inputs: cluster.tally().inputs - inputs,
         members: cluster.hosts().len(),
-        bytes: resident_bytes().zip(before).map(|(after, before)| after.saturating_sub(before)),
+        bytes: growth(before),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::digest::Digest;
 use crate::net::HostId;
 use crate::script::Script;
+use crate::speed::{Speed, growth, resident_bytes};
 use crate::watch::{Sight, Violation};
 use crate::world::World;
 
@@ -36,6 +37,12 @@ pub struct Outcome {
     pub virtual_time: Duration,
     /// Time it took us.
     pub wall_time: Duration,
+    /// Members there were.
+    pub members: usize,
+    /// Inputs their nodes were handed.
+    pub inputs: u64,
+    /// Bytes by which the process grew; means something only while nothing else runs in it.
+    pub memory: Option<u64>,
     /// From the last fault until all agreed.
     pub healed_after: Option<Duration>,
     /// Events handled.
@@ -87,16 +94,11 @@ impl Outcome {
         }
     }
 
-    /// One line about speed.
+    /// How fast it was.
     #[must_use]
-    pub fn speed(&self) -> String {
-        let wall = self.wall_time.as_secs_f64().max(1e-9);
-        format!(
-            "{:.1} s of virtual time in {wall:.2} s ({:.0} times real), {:.2} M events/s",
-            self.virtual_time.as_secs_f64(),
-            self.virtual_time.as_secs_f64() / wall,
-            self.events as f64 / wall / 1e6,
-        )
+    pub const fn speed(&self) -> Speed {
+        let Outcome { virtual_time, wall_time, inputs, members, memory, .. } = *self;
+        Speed { virtual_time, wall_time, inputs, members, bytes: memory }
     }
 }
 
@@ -104,6 +106,7 @@ impl Outcome {
 #[must_use]
 pub fn run(script: &Script, seed: u64) -> Outcome {
     let script = script.expand(seed);
+    let before = resident_bytes();
     let wall = Instant::now();
     let mut cluster = script.start(seed);
     let (violation, healed_after) = match whole(&mut cluster, &script) {
@@ -116,6 +119,9 @@ pub fn run(script: &Script, seed: u64) -> Outcome {
         digest: cluster.digest(),
         virtual_time: cluster.now().since(Time::ZERO),
         wall_time: wall.elapsed(),
+        members: cluster.hosts().len(),
+        inputs: cluster.tally().inputs,
+        memory: growth(before),
         healed_after,
         events: cluster.tally().events,
         datagrams: cluster.net().datagrams,

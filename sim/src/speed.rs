@@ -77,6 +77,12 @@ pub fn resident_bytes() -> Option<u64> {
     Some(1024 * kib)
 }
 
+/// Bytes by which this process has grown since it used `before`; `None`: the system does not tell.
+#[must_use]
+pub fn growth(before: Option<u64>) -> Option<u64> {
+    resident_bytes().zip(before).map(|(after, before)| after.saturating_sub(before))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
