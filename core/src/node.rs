@@ -169,6 +169,13 @@ impl Node {
         self.swim.members.view().clone()
     }
 
+    /// Whether [`view`](Self::view) would still be this one, or another clone of it: whether nothing
+    /// changed since. Asked without copying anything.
+    #[must_use]
+    pub fn shows(&self, view: &View) -> bool {
+        self.swim.members.view().same(view)
+    }
+
     /// How this node stands.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -46,6 +46,7 @@ mod disk;
 mod draw;
 pub mod faults;
 mod fork;
+mod hash;
 mod host;
 pub mod net;
 mod plan;

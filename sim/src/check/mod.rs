@@ -14,10 +14,9 @@ mod packets;
 mod probes;
 mod serf;
 
-use std::collections::HashMap;
-
 use tidings_core::{Command, Input, Output, Trace, View};
 
+use crate::hash::FastMap;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -86,11 +85,12 @@ impl Checks {
     /// Looks at how a host's view has changed since it was looked at last.
     fn look_at_view<R: Rider>(&mut self, world: &World<R>, place: Place<'_>) -> Option<Violation> {
         let host = &world.hosts()[place.host];
-        let view = host.node()?.view();
+        let node = host.node()?;
         let seen = &mut self.hosts[place.host];
-        if view.same(&seen.view) {
+        if node.shows(&seen.view) {
             return None;
         }
+        let view = node.view();
         let before = std::mem::replace(&mut seen.view, view.clone());
         let mut changed = Vec::new();
         before.all().diff(view.all(), |old, new| changed.push((old.cloned(), new.cloned())));
@@ -173,4 +173,4 @@ impl Seen {
 }
 
 /// Names to something; looked up by text.
-type ByName<T> = HashMap<String, T>;
+type ByName<T> = FastMap<String, T>;

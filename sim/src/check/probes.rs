@@ -1,8 +1,11 @@
 //! M8, M9 and M10: whom a host probes, and how often it says something.
 
+use std::sync::Arc;
+
 use tidings_core::{Decision, State, Trace};
 
-use super::{ByName, Place};
+use super::Place;
+use crate::hash::FastMap;
 use crate::host::Host;
 use crate::watch::Violation;
 
@@ -10,11 +13,11 @@ use crate::watch::Violation;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probes {
     /// The probe under way.
-    running: Option<(String, u32)>,
+    running: Option<(Arc<str>, u32)>,
     /// Probes so far.
     count: u64,
     /// The number of each target's last probe.
-    last: ByName<u64>,
+    last: FastMap<Arc<str>, u64>,
     /// The most live members there have been.
     most: usize,
     /// The probe begun in the input being handled, if its target was suspect: it must carry that.
@@ -64,7 +67,7 @@ fn started<R>(
     place: Place<'_>,
     host: &Host<R>,
     seen: &mut super::Seen,
-    target: &str,
+    target: &Arc<str>,
     seq: u32,
 ) -> Option<Violation> {
     const ONE: &str = "M8 one probe";
@@ -73,7 +76,7 @@ fn started<R>(
     if let Some((running, _)) = &probes.running {
         return place.violation(ONE, target, format!("the probe of {running} is not over"));
     }
-    if target == place.name {
+    if **target == *place.name {
         return place.violation(ONE, target, "it probes itself".into());
     }
     let held = |view: &tidings_core::View| view.get(target).map(|member| member.state());
@@ -83,11 +86,11 @@ fn started<R>(
         return place.violation(ONE, target, format!("it is held {after:?}"));
     }
     let suspect = before == Some(State::Suspect) && after == Some(State::Suspect);
-    probes.buddy = (suspect && host.config().suspicion.buddy).then(|| target.to_owned());
-    probes.running = Some((target.to_owned(), seq));
+    probes.buddy = (suspect && host.config().suspicion.buddy).then(|| target.to_string());
+    probes.running = Some((target.clone(), seq));
     probes.count += 1;
     probes.most = probes.most.max(view.all().live());
-    let last = probes.last.insert(target.to_owned(), probes.count)?;
+    let last = probes.last.insert(target.clone(), probes.count)?;
     let (gap, most) = (probes.count - last, 2 * probes.most as u64);
     if gap < most {
         return None;

@@ -3,25 +3,28 @@
 //! A packet's fate is a function of the sender, of how many it has sent before, and of the
 //! conditions in force. No number is drawn for one packet that another could have had.
 
-mod address;
 pub mod condition;
 pub mod latency;
 pub mod stream;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::hash::BuildHasherDefault;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidings_core::Time;
 
 use crate::draw::{Draw, Purpose};
-pub use address::Addresses;
+use crate::hash::FastHasher;
 pub use condition::{Condition, ConditionId, Links};
 pub use latency::Latency;
 
 /// Bytes of IP and UDP headers, which count against a link's rate and its MTU.
 pub const HEADER_BYTES: usize = 28;
+
+/// Hosts by address.
+pub type Addresses = HashMap<SocketAddr, HostId, BuildHasherDefault<FastHasher>>;
 
 /// Number of a host; hosts are numbered from 0 in the order they were added.
 pub type HostId = usize;
