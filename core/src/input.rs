@@ -29,6 +29,17 @@ pub enum Input<'a> {
         /// What happened.
         event: StreamEvent<'a>,
     },
+    /// Whether the gossip socket takes no datagrams at present.
+    ///
+    /// Meanwhile the running probe and gossip wait, as the sending tasks of an implementation with
+    /// blocking sockets do; suspicions go on, since their deadlines are promises to others. Once
+    /// the socket takes datagrams again, all that waited is due at once. What the node still puts
+    /// out while stalled (answers, the ping of one more probe) may be kept or dropped. Telling the
+    /// same twice is harmless.
+    ///
+    /// The simulator sends it for members whose I/O is blocked, which is how the Lifeguard paper
+    /// made its slow members. A driver with a non-blocking socket never needs it.
+    Stalled(bool),
     /// The application wants something. The answer comes back as
     /// [`Output::Reply`](crate::Output::Reply) with the same token.
     Command {

@@ -114,6 +114,7 @@ impl Node {
             Input::Timeout => {}
             Input::Datagram { from, payload } => self.on_datagram(from, payload),
             Input::Stream { id, event } => self.on_stream(id, event),
+            Input::Stalled(stalled) => self.swim.on_stall(&mut self.cx, stalled),
             Input::Command { token, command } => self.on_command(token, command),
             Input::Resolved { id, result } => self.swim.on_resolved(&mut self.cx, id, result),
             Input::Persisted { id, result } => {
@@ -218,6 +219,9 @@ impl Node {
 
     fn on_tick(&mut self, tick: Tick) {
         let Node { cx, swim, serf, .. } = self;
+        if swim.holds(tick) {
+            return;
+        }
         match tick {
             Tick::ProbeLate => swim.on_probe_late(cx),
             Tick::ProbeEnd => swim.on_probe_end(cx),

@@ -42,6 +42,8 @@ pub(crate) enum Happening {
         from: SocketAddr,
         payload: Bytes,
     },
+    /// The socket takes nothing any more, or takes datagrams again.
+    Stalled(bool),
     /// The process ends by its own decision.
     Stop,
 }
@@ -62,6 +64,7 @@ impl Happening {
         Some(match self {
             Self::Datagram { from, payload } => Input::Datagram { from: *from, payload },
             Self::Stream { id, event } => Input::Stream { id: *id, event: event.as_event() },
+            Self::Stalled(stalled) => Input::Stalled(*stalled),
             Self::Command { token, command } => {
                 Input::Command { token: *token, command: (**command).clone() }
             }
@@ -255,6 +258,10 @@ impl<R> Host<R> {
 
     /// Whether something that reaches it now must wait.
     pub(crate) fn must_wait(&self, now: Time, what: &Happening) -> bool {
+        if matches!(what, Happening::Stalled(_)) {
+            // The sending tasks stop and go on beside the receiving one and its backlog.
+            return self.frozen > 0;
+        }
         self.frozen > 0
             || self.busy_until > now
             || self.blocked > 0 && what.is_network()

@@ -49,6 +49,7 @@ mod fork;
 mod hash;
 mod host;
 pub mod net;
+pub mod paper;
 mod plan;
 mod queue;
 mod random;

@@ -258,6 +258,9 @@ impl<R: Rider> World<R> {
         let node = node.unwrap_or_else(|error| panic!("the configuration of host {host}: {error}"));
         self.hosts[host].node = Some(node);
         self.see(host, &Sight::Started);
+        if self.hosts[host].blocked > 0 {
+            self.deliver(host, Happening::Stalled(true));
+        }
         self.tell_rider(host, RiderInput::Started);
         self.drain(host);
         self.arm(host);

@@ -61,14 +61,27 @@ fn a_frozen_host_is_missed_and_comes_back_by_itself() {
 }
 
 #[test]
-fn a_host_whose_io_is_blocked_keeps_its_timers() {
+fn a_host_whose_io_is_blocked_is_missed_and_accuses_nobody_for_what_it_could_not_send() {
     let mut cluster = Cluster::lan(10).seed(4).start();
     cluster.block_io(7);
     cluster.eventually(secs(60), |c| c.status(0, 7) == Some(Status::Failed));
-    let doubts = (0..10).filter(|of| c_doubts(&cluster, 7, *of)).count();
-    assert!(doubts > 0, "it cannot reach the others either, and its clock runs");
+    let doubted = |c: &Cluster| (0..10).filter(|of| c_doubts(c, 7, *of)).count();
+    assert_eq!(doubted(&cluster), 0, "its probe waits with it");
     cluster.thaw(7);
+    assert_eq!(doubted(&cluster), 1, "the probe that was under way has failed, and only that one");
     cluster.eventually(secs(120), |c| c.converged());
+}
+
+#[test]
+fn suspicions_of_a_host_whose_io_is_blocked_run_out() {
+    let mut cluster = Cluster::lan(10).seed(4).start();
+    cluster.crash(3);
+    cluster.eventually(secs(30), |c| c.state(7, 3) == Some(State::Suspect));
+    cluster.block_io(7);
+    // Nobody's confirmation reaches it: 24 s, the upper bound.
+    let took = cluster.eventually(secs(30), |c| c.status(7, 3) == Some(Status::Failed));
+    assert!(took > secs(3), "{took:?}");
+    assert_eq!(cluster.heard(7, MemberEventKind::Failed, 3).len(), 1);
 }
 
 fn c_doubts(cluster: &Cluster, at: usize, of: usize) -> bool {

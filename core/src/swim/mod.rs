@@ -14,6 +14,7 @@ pub(crate) mod merge;
 pub(crate) mod packets;
 pub(crate) mod probe;
 pub(crate) mod push_pull;
+pub(crate) mod stall;
 pub(crate) mod streams;
 pub(crate) mod suspicion;
 
@@ -37,6 +38,7 @@ use crate::swim::members::{Members, Name, Walk};
 use crate::swim::merge::Accusation;
 use crate::swim::packets::Packets;
 use crate::swim::probe::{CRC_SINCE, Probing};
+use crate::swim::stall::Stall;
 use crate::swim::streams::Streams;
 use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
@@ -80,6 +82,7 @@ pub(crate) struct Swim {
     pub(crate) leaving: bool,
     suspicions: HashMap<Name, Suspicion, foldhash::fast::FixedState>,
     pub(crate) probing: Probing,
+    pub(crate) stall: Stall,
     walk: Walk,
     /// Hashes of the members gossiped to last, oldest first.
     told_lately: Vec<u64>,
@@ -107,6 +110,7 @@ impl Swim {
             leaving: false,
             suspicions: HashMap::with_hasher(foldhash::fast::FixedState::with_seed(hash_seed)),
             probing: Probing::default(),
+            stall: Stall::default(),
             walk: Walk::default(),
             told_lately: Vec::new(),
             streams: Streams::default(),

@@ -1,8 +1,9 @@
-//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`, `bench`.
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`, `paper`, `bench`.
 
 mod bench;
 mod check;
 mod junit;
+mod paper;
 mod trace;
 
 use std::fs;
@@ -50,6 +51,8 @@ enum Ask {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Run a published experiment again and compare. Exit status 1: a figure lies outside its band.
+    Paper(paper::Paper),
     /// Print what the nodes decide in a run.
     Trace(trace::TraceArgs),
     /// Measure how fast the simulator is.
@@ -69,7 +72,7 @@ enum Ask {
 
 /// What went wrong, as the exit status tells it.
 enum Failure {
-    /// An invariant does not hold: 1.
+    /// An invariant does not hold, or a figure lies outside its band: 1.
     Found,
     /// The command line, a file or a script is wrong: 2.
     Wrong(String),
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Ask::Expand { script, seed } => {
             read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
         }
+        Ask::Paper(paper) => paper.run(),
         Ask::Trace(trace) => trace.run().map_err(Failure::from),
         Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),

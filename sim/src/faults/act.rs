@@ -6,6 +6,7 @@ use tidings_core::wire::message::MessageType;
 
 use super::{Fault, LinkPick, Pick, Planned, Trouble, Undo};
 use crate::draw::{Draw, Purpose};
+use crate::host::Happening;
 use crate::net::condition::Change;
 use crate::net::{Condition, HostId, Latency, Links};
 use crate::rider::Rider;
@@ -118,6 +119,7 @@ impl<R: Rider> World<R> {
                 }
                 Trouble::BlockIo { .. } => {
                     machine.blocked += 1;
+                    self.deliver(host, Happening::Stalled(true));
                     Undo::UnblockIo(host)
                 }
                 Trouble::SlowCpu { service, .. } => {
@@ -306,6 +308,7 @@ impl<R: Rider> World<R> {
                 self.hosts[host].blocked -= 1;
                 if self.hosts[host].blocked == 0 {
                     self.flush_outbox(host);
+                    self.deliver(host, Happening::Stalled(false));
                     self.resume(host);
                 }
             }

@@ -1,0 +1,85 @@
+//! `tidings-sim paper`: the published experiments, run again.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failure, write};
+use crate::paper::{self, Pool, Scale, Table};
+
+/// An experiment of the literature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Experiment {
+    /// Load, detection, dissemination and loss (Das, Gupta, Motivala 2002).
+    Swim,
+    /// Latency, false positives and load (Dadgar, Phillips, Currey 2018).
+    Lifeguard,
+    /// Rumour mongering and gossip (Demers et al. 1987; Karp et al. 2000).
+    Epidemic,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Paper {
+    /// The experiment.
+    #[arg(value_enum)]
+    experiment: Experiment,
+    /// A part of the experiment that takes minutes on two cores. Without it `lifeguard` runs the
+    /// paper's whole grid for all five configurations and nine tunings, which takes many hours.
+    #[arg(long)]
+    reduced: bool,
+    /// Runs of each combination; as many as the paper's unless said otherwise.
+    #[arg(long, conflicts_with = "reduced", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    times: Option<u16>,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Runs at the same time; as many as there are processors unless said otherwise.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Write the tables as JSON to this file (`-`: print them).
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Write the tables as CSV to this file (`-`: print them).
+    #[arg(long)]
+    csv: Option<PathBuf>,
+}
+
+impl Paper {
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        for path in self.json.iter().chain(&self.csv).filter(|path| path.as_os_str() != "-") {
+            // Better now than after hours.
+            write(path, "")?;
+        }
+        let tables = self.tables();
+        for table in &tables {
+            println!("{table}");
+        }
+        if let Some(path) = &self.json {
+            let records: Vec<_> = tables.iter().map(Table::record).collect();
+            write(path, &serde_json::to_string_pretty(&records).map_err(|error| error.to_string())?)?;
+        }
+        if let Some(path) = &self.csv {
+            write(path, &paper::table::csv(&tables))?;
+        }
+        let judged = tables.iter().flat_map(|table| &table.rows).filter(|row| row.is_judged()).count();
+        let missed = tables.iter().flat_map(Table::misses).count();
+        println!("{judged} figures have a band; {missed} lie outside");
+        if missed == 0 { Ok(()) } else { Err(Failure::Found) }
+    }
+
+    fn tables(&self) -> Vec<Table> {
+        let mut pool = Pool { progress: true, ..Pool::new() };
+        if let Some(jobs) = self.jobs {
+            pool.threads = jobs.into();
+        }
+        let scale = match (self.reduced, self.times) {
+            (true, _) => Scale::Reduced,
+            (false, times) => Scale::Full { times: times.map(u64::from) },
+        };
+        match self.experiment {
+            Experiment::Swim => paper::swim_tables(scale, self.seed, &pool),
+            Experiment::Lifeguard => paper::lifeguard_grid::tables(scale, self.seed, &pool),
+            Experiment::Epidemic => paper::epidemic::tables(scale, self.seed, &pool),
+        }
+    }
+}

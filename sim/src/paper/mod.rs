@@ -1,0 +1,44 @@
+//! The published experiments, run with our own core.
+//!
+//! Each prints the published figure beside ours, with its confidence interval and the band in
+//! which it has to lie. The SWIM of the papers is the same core with mechanisms switched off.
+
+pub mod epidemic;
+pub mod lifeguard;
+pub mod lifeguard_grid;
+pub mod pool;
+pub mod stats;
+pub mod swim;
+pub mod table;
+
+pub use pool::Pool;
+pub use table::{Band, Row, Table};
+
+/// How much of an experiment is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Few seeds, and for Lifeguard a part of the grid: minutes on two cores.
+    Reduced,
+    /// The paper's set-up.
+    Full {
+        /// Runs of each combination; `None`: as many as the paper's.
+        times: Option<u64>,
+    },
+}
+
+impl Scale {
+    /// Runs of each combination, where a reduced experiment has `reduced` and the paper's `full`.
+    #[must_use]
+    pub fn runs(self, reduced: u64, full: u64) -> u64 {
+        match self {
+            Scale::Reduced => reduced,
+            Scale::Full { times } => times.unwrap_or(full),
+        }
+    }
+}
+
+/// SWIM's tables.
+#[must_use]
+pub fn swim_tables(scale: Scale, seed: u64, pool: &Pool) -> Vec<Table> {
+    swim::tables(scale.runs(100, 1000), seed, pool)
+}
