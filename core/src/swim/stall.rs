@@ -9,7 +9,7 @@ use crate::swim::Swim;
 use crate::timers::Tick;
 
 /// Work that waits for the socket.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Stall {
     stalled: bool,
     held: SmallVec<[Tick; 4]>,
