@@ -74,6 +74,12 @@ pub struct Config {
     pub rejoin_after_leave: bool,
     /// Hand out decisions as [`Output::Trace`](crate::Output::Trace) (default off).
     pub trace: bool,
+    /// Deliberate bugs (default none).
+    #[cfg(tidings_bugs)]
+    pub bugs: crate::bugs::Bugs,
+    /// Places that may take their rare branch more often (default none).
+    #[cfg(tidings_bugs)]
+    pub rares: crate::rare::Rares,
 }
 
 /// Failure detection (gossip-wire, section 9.1).
@@ -409,6 +415,10 @@ impl Config {
             snapshot: false,
             rejoin_after_leave: false,
             trace: false,
+            #[cfg(tidings_bugs)]
+            bugs: crate::bugs::Bugs::default(),
+            #[cfg(tidings_bugs)]
+            rares: crate::rare::Rares::default(),
         }
     }
 

@@ -42,13 +42,19 @@ pub(crate) struct Context {
     pub(crate) cause: Cause,
     pub(crate) outputs: VecDeque<Output>,
     refusals_queued: usize,
+    /// When the rare branches are taken.
+    #[cfg(tidings_bugs)]
+    pub(crate) rares: crate::rare::Strikes,
 }
 
 impl Context {
-    pub(crate) fn new(config: Arc<Config>, mut rng: Rng, now: Time) -> Self {
+    pub(crate) fn new(config: Arc<Config>, seed: [u8; 32], now: Time) -> Self {
+        let mut rng = Rng::new(seed);
         let timers = Timers::new(rng.u64());
         Context {
             now,
+            #[cfg(tidings_bugs)]
+            rares: crate::rare::Strikes::new(&seed, config.rares),
             config,
             rng,
             timers,

@@ -127,7 +127,7 @@ impl Node {
             Ok(heard) => heard,
             Err(error) => return cx.refuse(from, malformed(kind.as_str(), error)),
         };
-        if news {
+        if news && !(class == Class::Event && bug!(cx, KeepsEventsToItself)) {
             serf.broadcast(cx, swim, class, owned(whole), None);
         }
     }

@@ -126,6 +126,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod marks;
+
+#[cfg(tidings_bugs)]
+pub mod bugs;
 mod command;
 pub mod config;
 mod context;
@@ -138,6 +143,8 @@ mod input;
 mod metrics;
 mod node;
 mod output;
+#[cfg(tidings_bugs)]
+pub mod rare;
 mod rng;
 mod shared;
 mod time;

@@ -11,7 +11,6 @@ use crate::error::{ConfigError, Misuse};
 use crate::input::{Input, StreamEvent};
 use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
-use crate::rng::Rng;
 use crate::serf::coordinate::Coordinate;
 use crate::serf::restore::Restored;
 use crate::serf::{Serf, reply};
@@ -77,7 +76,7 @@ impl Node {
     ) -> Result<Node, ConfigError> {
         let config = config.into();
         config.validate()?;
-        let mut cx = Context::new(config, Rng::new(seed), now);
+        let mut cx = Context::new(config, seed, now);
         let drawn = cx.rng.u64();
         let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
         let mut swim = Swim::new(&mut cx, hash_seed)?;
@@ -123,6 +122,9 @@ impl Node {
         }
         self.settle();
         self.run_due();
+        if rare!(self.cx, RestsOften) {
+            self.rest();
+        }
         Ok(())
     }
 
@@ -250,7 +252,7 @@ impl Node {
         cx.outputs.shrink_to(OUTPUTS_KEEP);
         cx.timers.rest();
         swim.rest();
-        serf.rest();
+        serf.rest(cx);
     }
 
     fn on_deadline(&mut self, key: Key) {

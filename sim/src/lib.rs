@@ -48,6 +48,8 @@ pub mod faults;
 mod fork;
 mod hash;
 mod host;
+#[cfg(tidings_bugs)]
+mod marks;
 pub mod net;
 pub mod paper;
 mod plan;

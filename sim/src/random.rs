@@ -139,7 +139,7 @@ fn task(luck: &mut Draw) -> Task {
     let some = members(luck);
     match luck.below(6) {
         0 => Task::Event { members: some, name: "event".into(), bytes: luck.index(400) },
-        1 => Task::Query { members: some, name: "query".into(), relay: luck.below(3) as u8 },
+        1 => Task::Query { members: some, name: "query".into(), relay: luck.below(3) as u8, to: None },
         2 => Task::Tags { members: some, key: "turn".into() },
         3 => Task::Leave { members: Pick::Random(1) },
         4 => Task::Start { members: some, via: Pick::Random(2) },

@@ -126,6 +126,12 @@ pub struct Settings {
     pub dead_reclaim: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<bool>,
+    #[cfg(tidings_bugs)]
+    #[serde(default, with = "crate::marks", skip_serializing_if = "Vec::is_empty")]
+    pub bugs: Vec<tidings_core::bugs::Bug>,
+    #[cfg(tidings_bugs)]
+    #[serde(default, with = "crate::marks", skip_serializing_if = "Vec::is_empty")]
+    pub rare: Vec<tidings_core::rare::Rare>,
 }
 
 /// What may be set of the network.
@@ -307,6 +313,11 @@ impl Settings {
         set(&mut config.snapshot, &self.snapshot);
         if self.push_pull_interval.is_some() {
             config.push_pull.interval = self.push_pull_interval;
+        }
+        #[cfg(tidings_bugs)]
+        {
+            config.bugs = self.bugs.iter().copied().collect();
+            config.rares = self.rare.iter().copied().collect();
         }
     }
 }

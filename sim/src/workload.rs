@@ -54,13 +54,15 @@ pub enum Task {
         #[serde(default)]
         bytes: usize,
     },
-    /// Each of the members asks a query, which everybody answers.
+    /// Each of the members asks a query, which everybody answers, or those in `to`.
     Query {
         #[serde(default = "one")]
         members: Pick,
         name: String,
         #[serde(default)]
         relay: u8,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Pick>,
     },
     /// Each of the members changes a tag of its own.
     Tags {
@@ -151,10 +153,14 @@ impl<R: Rider> World<R> {
                     self.command(host, Command::UserEvent { name, payload, coalesce: false });
                 }
             }
-            Task::Query { members, name, relay } => {
+            Task::Query { members, name, relay, to } => {
                 for host in self.running(members, &mut draw) {
                     let (name, relay_factor) = (name.clone(), *relay);
-                    let params = QueryParams { name, relay_factor, ack: true, ..QueryParams::default() };
+                    let to = to.as_ref().map(|to| to.of(self.hosts.len(), &self.net, &mut draw));
+                    let names = to.into_iter().flatten().map(|host| self.hosts[host].name().to_owned());
+                    let nodes = names.collect();
+                    let params =
+                        QueryParams { name, relay_factor, nodes, ack: true, ..QueryParams::default() };
                     self.command(host, Command::Query(Box::new(params)));
                 }
             }

@@ -24,7 +24,10 @@ impl Serf {
         payload: &Bytes,
         coalesce: bool,
     ) -> Result<Reply, CommandError> {
-        let limit = cx.config.events.size_limit.min(USER_EVENT_MAX);
+        let mut limit = cx.config.events.size_limit.min(USER_EVENT_MAX);
+        if bug!(cx, AcceptsLargeEvents) {
+            limit = USER_EVENT_MAX;
+        }
         if name.len() + payload.len() > limit {
             return Err(CommandError::EventTooLarge(limit));
         }
@@ -45,9 +48,14 @@ impl Serf {
         if !cx.credible(message.ltime) {
             return false;
         }
-        self.clocks.event.witness(message.ltime);
+        if !bug!(cx, StopsItsClock) {
+            self.clocks.event.witness(message.ltime);
+        }
         match self.events.offer(self.clocks.event.now(), message.ltime, message.name, message.payload) {
-            Heard::Fresh(body) => {
+            Heard::Fresh(mut body) => {
+                if bug!(cx, ClipsEvents) {
+                    body.payload.truncate(body.payload.len() / 2);
+                }
                 cx.metrics.events += 1;
                 let event = UserEvent {
                     ltime: message.ltime,

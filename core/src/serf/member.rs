@@ -54,6 +54,9 @@ impl Serf {
         if status == Status::Leaving {
             self.expect_to_go(cx, &member);
         }
+        if gone_since.is_some() && bug!(cx, HidesReturns) {
+            return;
+        }
         self.tell(cx, swim, MemberEventKind::Join, member);
     }
 
@@ -136,7 +139,7 @@ impl Serf {
         let Some(member) = known(swim, join.node) else {
             return self.buffer_intent(cx, join.node, IntentKind::Join, join.ltime);
         };
-        if join.ltime <= member.status_ltime {
+        if join.ltime <= member.status_ltime && !bug!(cx, BelievesOldJoins) {
             return false;
         }
         let status = if member.status == Status::Leaving { Status::Alive } else { member.status };
@@ -147,9 +150,16 @@ impl Serf {
         true
     }
 
-    fn buffer_intent(&mut self, cx: &Context, node: &str, kind: IntentKind, ltime: LamportTime) -> bool {
+    fn buffer_intent(
+        &mut self,
+        cx: &mut Context,
+        node: &str,
+        kind: IntentKind,
+        ltime: LamportTime,
+    ) -> bool {
         let intent = Intent { kind, ltime, received: cx.now };
-        self.intents.record(cx.config.members.recent_intents_max, node, intent)
+        let most = if rare!(cx, FewIntents) { 1 } else { cx.config.members.recent_intents_max };
+        self.intents.record(most, node, intent)
     }
 
     /// Tells everyone that this node has joined: after a join, and when somebody says it leaves.

@@ -105,14 +105,16 @@ enum Wait {
 impl Serf {
     pub(crate) fn new(cx: &mut Context, restored: &Restored) -> Self {
         let config = cx.config.clone();
+        let few = rare!(cx, SmallRings);
+        let ring = |size: usize| if few { size.min(4) } else { size };
         let members_max = config.members.max;
         let snapshot = || Snapshot::new(restored, config.rejoin_after_leave, members_max, cx.now);
         let mut serf = Serf {
             clocks: Clocks::default(),
             leaving: Leaving::default(),
             intents: RecentIntents::new(),
-            events: EventBuffer::new(config.events.buffer, config.events.buffer_bytes_max),
-            queries: QueryBuffer::new(config.queries.buffer, config.queries.per_time_max),
+            events: EventBuffer::new(ring(config.events.buffer), config.events.buffer_bytes_max),
+            queries: QueryBuffer::new(ring(config.queries.buffer), config.queries.per_time_max),
             open: BTreeMap::new(),
             pending: BTreeMap::new(),
             key_answers: BTreeMap::new(),
@@ -143,7 +145,10 @@ impl Serf {
     }
 
     /// Gives back memory that busier times needed.
-    pub(crate) fn rest(&mut self) {
+    pub(crate) fn rest(&mut self, cx: &Context) {
+        if bug!(cx, ForgetsEvents) {
+            self.events = EventBuffer::new(cx.config.events.buffer, cx.config.events.buffer_bytes_max);
+        }
         give_back(&mut self.open);
         give_back(&mut self.pending);
         give_back(&mut self.key_answers);
@@ -159,7 +164,10 @@ impl Serf {
         bytes: Bytes,
         waiter: Option<Waiter>,
     ) {
-        let depth_max = depth_max(&cx.config, &swim.members);
+        let mut depth_max = depth_max(&cx.config, &swim.members);
+        if rare!(cx, ShortQueues) {
+            depth_max = depth_max.min(4);
+        }
         swim.gossip.push(cx, class, bytes, waiter, depth_max);
     }
 

@@ -137,7 +137,7 @@ impl Serf {
         let most = 2 * swim.members.len() + 64;
         let Some(open) = self.open.get_mut(&id) else { return };
         let heard = if response.is_ack() { &mut open.acks } else { &mut open.responses };
-        let counted = heard.len() < most && !heard.contains(response.from);
+        let counted = heard.len() < most && (bug!(cx, CountsCopies) || !heard.contains(response.from));
         if !counted {
             let duplicates = if response.is_ack() {
                 &mut cx.metrics.query_duplicate_acks

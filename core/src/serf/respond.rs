@@ -90,7 +90,8 @@ impl Serf {
         self.snapshot_query(cx, query.ltime);
         // Passed on even by those it is not meant for: they may be on its way.
         let pass_on = query.flags & serf::Query::NO_BROADCAST == 0;
-        if !query.filters.iter().all(|condition| filter::passes(condition, &swim.me, &swim.tags)) {
+        let meant = query.filters.iter().all(|condition| filter::passes(condition, &swim.me, &swim.tags));
+        if !meant && !bug!(cx, IgnoresFilters) {
             return pass_on;
         }
         let id = QueryId { ltime: query.ltime, id: query.id };
@@ -113,7 +114,7 @@ impl Serf {
     }
 
     fn deliver_query(&mut self, cx: &mut Context, swim: &Swim, back: ReturnAddress, query: &serf::Query<'_>) {
-        if self.pending.len() >= cx.config.queries.pending_max {
+        if self.pending.len() >= cx.config.queries.pending_max || rare!(cx, QueryRefused) {
             let from = if back.to == swim.addr { swim.addr } else { back.to };
             return cx.refuse(from, Refusal::Full("the table of queries to answer"));
         }

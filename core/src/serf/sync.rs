@@ -61,7 +61,10 @@ impl Serf {
             }
         }
         // A member that left is said to have left just after its status time.
-        let left: BTreeSet<&str> = state.left_members.clone().collect();
+        let mut left: BTreeSet<&str> = state.left_members.clone().collect();
+        if bug!(cx, ForgetsWhoLeft) {
+            left.clear();
+        }
         for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| left.contains(node)) {
             let ltime = LamportTime(ltime.0.saturating_add(1));
             self.merge_leave(cx, swim, &Leave { ltime, node, prune: false });

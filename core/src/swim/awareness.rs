@@ -23,12 +23,14 @@ impl Awareness {
 
     /// A probe was answered.
     pub(crate) fn better(&mut self, cx: &mut Context) {
-        self.set(cx, self.score.saturating_sub(1));
+        if !bug!(cx, NeverRecovers) {
+            self.set(cx, self.score.saturating_sub(1));
+        }
     }
 
     /// This node missed `by` things it should have heard.
     pub(crate) fn worse(&mut self, cx: &mut Context, by: u32) {
-        let highest = cx.config.awareness.max - 1;
+        let highest = if bug!(cx, DespairsOfItself) { u32::MAX } else { cx.config.awareness.max - 1 };
         self.set(cx, self.score.saturating_add(by).min(highest));
     }
 

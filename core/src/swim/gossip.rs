@@ -127,7 +127,7 @@ impl Gossip {
         bytes: Bytes,
         waiter: Option<Waiter>,
     ) {
-        if let Some(rank) = self.about.remove(&*member) {
+        if let Some(rank) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
             self.drop_message(cx, Class::Member, rank);
         }
         let rank = self.insert(cx, Class::Member, Broadcast { bytes, about: Some(member.clone()), waiter });
@@ -198,7 +198,9 @@ impl Gossip {
                 let queue = &mut self.queues[class as usize];
                 let Some(rank) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
                 let Some(broadcast) = queue.order.remove(&rank) else { break };
-                free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
+                if !bug!(cx, OverfillsPackets) {
+                    free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
+                }
                 tier = rank.transmits;
                 batch.push(broadcast.bytes.clone());
                 taken.push((rank, broadcast));
@@ -212,7 +214,8 @@ impl Gossip {
     /// Puts a message back behind those sent less often, or finishes it.
     fn sent(&mut self, cx: &mut Context, class: Class, mut rank: Rank, broadcast: Broadcast, limit: u32) {
         rank.transmits += 1;
-        if rank.transmits >= limit {
+        let limit = if bug!(cx, TellsTooOften) { 2 * limit } else { limit };
+        if rank.transmits >= limit && !bug!(cx, TellsForEver) {
             if let Some(member) = &broadcast.about {
                 self.about.remove(member);
             }
@@ -324,6 +327,7 @@ impl Pace {
     fn round_done(&mut self, cx: &mut Context, next: Next) {
         self.last_round = Some(cx.now);
         self.late = matches!(next, Next::Late);
+        let late = if rare!(cx, GossipLate) { cx.config.gossip.interval } else { Duration::ZERO };
         let at = match next {
             Next::Never => return,
             Next::Late => cx.now + cx.config.probe.interval.max(cx.config.gossip.interval),
@@ -334,7 +338,7 @@ impl Pace {
             }
             Next::Soon => self.next_whole(cx),
         };
-        cx.timers.set_tick(Tick::Gossip, at);
+        cx.timers.set_tick(Tick::Gossip, at + late);
     }
 
     /// The next whole interval after now.

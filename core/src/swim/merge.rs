@@ -4,6 +4,7 @@
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -97,7 +98,12 @@ impl Swim {
                 }
                 return;
             }
-            if claim.incarnation <= held && !moved {
+            let believed = match member.state {
+                State::Dead => claim.incarnation == held && bug!(cx, RaisesTheDead),
+                State::Alive | State::Suspect => bug!(cx, BelievesOldAlives),
+                State::Left | State::Forgotten => false,
+            };
+            if claim.incarnation <= held && !moved && !believed {
                 return;
             }
         } else if claim.incarnation == 0 {
@@ -145,7 +151,10 @@ impl Swim {
 
     fn accept_alive(&mut self, cx: &mut Context, claim: &AliveClaim<'_>, known: Option<Member>) {
         let remembered = known.clone().or_else(|| self.members.get(claim.name).cloned());
-        let identity = claim.identity(remembered.as_ref());
+        let mut identity = claim.identity(remembered.as_ref());
+        if known.is_some() && bug!(cx, DropsTags) {
+            identity = AliveClaim { meta: &[], ..*claim }.identity(None);
+        }
         let before = known.as_ref().map(|member| member.state);
         let meta_changed = known.as_ref().is_some_and(|member| member.identity.meta != identity.meta);
         let member = Member {
@@ -181,26 +190,35 @@ impl Swim {
         }
         let name = member.identity.name.clone();
         if let Some(suspicion) = self.suspicions.get_mut(&name) {
-            if suspicion.confirm(accusation.from) {
-                let (at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
+            if !rare!(cx, ConfirmationLost) && suspicion.confirm(accusation.from) {
+                let (mut at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
+                if bug!(cx, GrantsTimeAnew) {
+                    at = cx.now + Duration::from_secs(100);
+                }
                 cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
                 self.trace_suspicion(cx, &name, accusation.from, confirmations);
                 self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
             }
             return;
         }
-        if member.state != State::Alive {
+        let again = member.state == State::Dead && bug!(cx, SuspectsTheDead)
+            || member.state == State::Left && bug!(cx, SuspectsTheLeft);
+        if member.state != State::Alive && !again {
             return;
         }
-        if *name == *self.me {
+        if *name == *self.me && !bug!(cx, ForgetsToRefute) {
             return self.refute(cx, accusation.incarnation, State::Suspect, accusation.from);
         }
         let from: Name = self.shared_name(accusation.from);
         let suspicion = Suspicion::new(&cx.config, self.members.known_len(), from.clone(), cx.now);
-        cx.timers.set(Key::Suspicion(name.clone()), suspicion.deadline());
+        let mut at = suspicion.deadline();
+        if bug!(cx, LosesPatience) {
+            at = cx.now + at.since(cx.now) / 8;
+        }
+        cx.timers.set(Key::Suspicion(name.clone()), at);
         self.suspicions.insert(name.clone(), suspicion);
         let suspected = Member { incarnation: accusation.incarnation, state: State::Suspect, ..member };
-        self.change(cx, suspected, Some(State::Alive), &from);
+        self.change(cx, suspected, Some(member.state), &from);
         self.trace_suspicion(cx, &name, accusation.from, 0);
         self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
     }
@@ -247,6 +265,9 @@ impl Swim {
         let Some(member) = self.members.known(name).filter(|member| member.state == State::Suspect) else {
             return;
         };
+        if bug!(cx, NeverBuries) {
+            return;
+        }
         let confirmations = suspicion.map_or(0, |suspicion| suspicion.confirmations());
         cx.trace(|| Decision::SuspicionOver { member: member.identity.name.clone(), confirmations });
         let (node, me) = (member.identity.name.clone(), self.me.clone());
@@ -273,6 +294,9 @@ impl Swim {
     /// Asserts that this node lives, with a higher incarnation than it was accused at.
     pub(crate) fn refute(&mut self, cx: &mut Context, accused: Incarnation, accusation: State, from: &str) {
         self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
+        if rare!(cx, RefutesFar) {
+            self.incarnation = self.incarnation.saturating_add(7);
+        }
         cx.metrics.refutations += 1;
         self.awareness.worse(cx, 1);
         let incarnation = self.incarnation;

@@ -176,7 +176,10 @@ impl Swim {
             if !self.gossip.is_round_due(cx, limits) {
                 break;
             }
-            let budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
+            let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
+            if rare!(cx, SmallPackets) {
+                budget /= 8;
+            }
             let mut batch = Batch::new();
             self.fill(cx, budget, &mut batch);
             if batch.is_empty() {

@@ -86,15 +86,21 @@ impl Swim {
     /// Time for a probe: the next one begins, unless one is still under way.
     pub(crate) fn on_probe_tick(&mut self, cx: &mut Context) {
         let mut next = cx.now + cx.config.probe.interval;
-        if let Some(probe) = &self.probing.current {
+        if let Some(probe) = self.probing.current.as_ref().filter(|_| !bug!(cx, ProbesOnTop)) {
             // The original's ticker fires again as soon as an overlong probe is over.
             next = probe.deadline.max(cx.now);
             cx.timers.set_tick(Tick::Probe, next);
             return;
         }
+        if rare!(cx, ProbeLate) {
+            next += cx.config.probe.interval / 2;
+        }
         cx.timers.set_tick(Tick::Probe, next);
         if self.leaving {
             return;
+        }
+        if bug!(cx, ForgetsItsPlace) {
+            self.walk = Default::default();
         }
         if let Some(target) = self.walk.next(&self.members, &mut cx.rng, &self.me) {
             self.probe(cx, &target);
@@ -137,7 +143,7 @@ impl Swim {
         let suspect = self
             .members
             .known(node)
-            .filter(|member| member.state == State::Suspect && cx.config.suspicion.buddy)
+            .filter(|member| member.state == State::Suspect && cx.config.suspicion.buddy && !bug!(cx, ForgetsTheBuddy))
             .map(|member| (member.incarnation, member.identity.versions.protocol_max >= CRC_SINCE));
         let Some((incarnation, crc)) = suspect else {
             return self.send(cx, to, |out| ping.encode(out));
@@ -156,7 +162,8 @@ impl Swim {
         cx.trace(|| Decision::ProbeLate { target: late, seq });
         let me = self.me.clone();
         let target = probe.target.clone();
-        let helpers = self.members.random(&mut cx.rng, cx.config.probe.indirect_checks, |member| {
+        let count = if rare!(cx, NoHelpers) { 0 } else { cx.config.probe.indirect_checks };
+        let helpers = self.members.random(&mut cx.rng, count, |member| {
             member.state == State::Alive && *member.name() != *me && *member.name() != *target.name
         });
         for helper in helpers {
@@ -190,7 +197,10 @@ impl Swim {
         let (nacks, expected) = (probe.nacks, probe.nacks_expected);
         let worse = if expected > 0 { u32::from(expected.saturating_sub(nacks)) } else { 1 };
         self.awareness.worse(cx, worse);
-        let (target, incarnation) = (probe.target.clone(), probe.incarnation);
+        let (target, mut incarnation) = (probe.target.clone(), probe.incarnation);
+        if bug!(cx, AccusesAhead) {
+            incarnation += 1;
+        }
         self.probe_ended(cx, probe, ProbeResult::Failed { nacks, expected });
         let me = self.me.clone();
         self.apply_suspect(cx, &Accusation { node: &target.name, from: &me, incarnation });
@@ -232,7 +242,7 @@ impl Swim {
         from: SocketAddr,
         request: &IndirectPing<'_>,
     ) {
-        if self.probing.forwards.len() >= FORWARDS_MAX {
+        if self.probing.forwards.len() >= FORWARDS_MAX || rare!(cx, HelpRefused) {
             return cx.refuse(from, Refusal::Full("the table of indirect pings"));
         }
         let to = request.source.socket().unwrap_or(from);
@@ -240,7 +250,10 @@ impl Swim {
         let seq = self.probing.seq();
         let until = cx.now + cx.config.probe.timeout;
         self.probing.forwards.insert(seq, Forward { to, seq: request.seq, nack: request.nack, until });
-        let patience = cx.config.probe.timeout.saturating_mul(cx.config.probe.nack_percent) / 100;
+        let mut patience = cx.config.probe.timeout.saturating_mul(cx.config.probe.nack_percent) / 100;
+        if bug!(cx, GivesUpAtOnce) {
+            patience /= 8;
+        }
         cx.timers.set(Key::Forward(seq), cx.now + patience);
         self.ping(cx, SocketAddr::new(request.target, port), request.node, seq);
     }
@@ -270,8 +283,11 @@ impl Swim {
             self.probe_ended(cx, probe, ProbeResult::Acked);
             return trip;
         }
-        let forward = self.probing.forwards.remove(&seq)?;
-        cx.timers.cancel(&Key::Forward(seq));
+        let forward = *self.probing.forwards.get(&seq)?;
+        if !bug!(cx, KeepsForwards) {
+            self.probing.forwards.remove(&seq);
+            cx.timers.cancel(&Key::Forward(seq));
+        }
         let ack = Ack { seq: forward.seq, payload: &[] };
         self.send(cx, forward.to, |out| ack.encode(out));
         None

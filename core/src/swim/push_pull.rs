@@ -40,7 +40,7 @@ impl Swim {
         let Some(interval) = cx.config.push_pull.interval else { return };
         let next = cx.now + interval.saturating_mul(scale(self.members.known_len()));
         cx.timers.set_tick(Tick::PushPull, next);
-        if self.leaving {
+        if self.leaving || rare!(cx, SyncSkipped) {
             return;
         }
         let me = self.me.clone();

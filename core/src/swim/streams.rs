@@ -141,7 +141,8 @@ impl Swim {
     pub(crate) fn accept(&mut self, cx: &mut Context, id: StreamId, from: SocketAddr) {
         cx.metrics.streams_accepted += 1;
         let full = self.streams.open.len() >= cx.config.stream.open_max
-            || self.streams.accepted >= cx.config.push_pull.concurrent_max;
+            || self.streams.accepted >= cx.config.push_pull.concurrent_max
+            || rare!(cx, StreamsRefused);
         if full {
             cx.refuse(from, Refusal::Full("the table of streams"));
             cx.stream(id, StreamAction::Close);

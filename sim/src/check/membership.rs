@@ -241,6 +241,10 @@ pub(super) fn on_trace<R>(
 ) -> Option<Violation> {
     match &trace.decision {
         Decision::State { member, before, after, .. } => {
+            if let (Some(State::Left), State::Suspect | State::Dead) = (before, after) {
+                let what = format!("a member that left is now {after:?}");
+                return place.violation("M5 left stays left", member, what);
+            }
             let legal = match (before, after) {
                 (None | Some(State::Forgotten), after) => *after == State::Alive,
                 (Some(State::Alive), after) => *after != State::Forgotten,

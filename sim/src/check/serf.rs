@@ -33,6 +33,10 @@ pub(super) struct Seen {
     over: HashSet<QueryId>,
     /// Commands that must be refused, with the invariant's reason.
     too_large: HashMap<Token, usize>,
+    /// Queries on their way that only some members are to answer.
+    asking: HashMap<Token, Vec<String>>,
+    /// Those who are to answer.
+    asked: HashMap<QueryId, Vec<String>>,
 }
 
 fn event_key(ltime: u64, name: &str, payload: &[u8]) -> u64 {
@@ -59,6 +63,11 @@ impl Serf {
             if size > host.config().events.size_limit {
                 seen.too_large.insert(*token, size);
             }
+        }
+        if let Input::Command { token, command: Command::Query(params) } = input
+            && !params.nodes.is_empty()
+        {
+            seen.asking.insert(*token, params.nodes.clone());
         }
         let stats = host.node()?.stats();
         let clocks = [stats.member_time, stats.event_time, stats.query_time];
@@ -112,6 +121,9 @@ impl Serf {
         token: Token,
         result: &Result<Reply, CommandError>,
     ) -> Option<Violation> {
+        if let (Some(nodes), Ok(Reply::QueryStarted { id, .. })) = (seen.asking.remove(&token), result) {
+            seen.asked.insert(*id, nodes);
+        }
         let size = seen.too_large.remove(&token)?;
         if result.is_err() {
             return None;
@@ -135,6 +147,9 @@ fn answered(place: Place<'_>, seen: &mut Seen, answer: &tidings_core::Answer) ->
             return None;
         }
     };
+    if seen.asked.get(&id).is_some_and(|asked| asked.iter().all(|name| *name != **from)) {
+        return place.violation(NAME, from, "it answered what it was not asked".into());
+    }
     if first {
         return None;
     }

@@ -1,0 +1,109 @@
+//! Deliberate bugs, to prove that the simulator's invariants find what they are there for.
+//!
+//! Each is one condition at the place it concerns, marked `bug!`. One build has them all; a node
+//! has those of [`Config::bugs`](crate::Config::bugs).
+
+named! {
+    /// Something a node may do wrong on purpose.
+    Bug,
+    /// The invariant that must find it (papers, section 7).
+    invariant:
+    /// An alive message of a lower incarnation replaces what is known.
+    BelievesOldAlives = "M1 incarnation-monotone",
+    /// A failed probe accuses its target at an incarnation that it has not reached.
+    AccusesAhead = "M2 owner-only incarnation",
+    /// Somebody dead becomes suspect again.
+    SuspectsTheDead = "M3 precedence",
+    /// An alive message of the same incarnation brings back the dead.
+    RaisesTheDead = "M4 no resurrection",
+    /// Somebody who left becomes suspect.
+    SuspectsTheLeft = "M5 left stays left",
+    /// Suspected, it does not defend itself.
+    ForgetsToRefute = "M6 self is alive",
+    /// Suspects get an eighth of their time.
+    LosesPatience = "M7 suspicion window",
+    /// Each confirmation gives the suspect as much time again.
+    GrantsTimeAnew = "M7 suspicion window",
+    /// A probe begins while another is under way.
+    ProbesOnTop = "M8 one probe",
+    /// Each probe begins a new pass through the members.
+    ForgetsItsPlace = "M9 round robin",
+    /// Updates are sent twice as often as they may be.
+    TellsTooOften = "M10 retransmit limit",
+    /// A newer update about a member leaves the older in the queue.
+    KeepsOldUpdates = "M10 retransmit limit",
+    /// Updates are put into a packet without counting their bytes.
+    OverfillsPackets = "M11 packet bound",
+    /// The health score grows without end.
+    DespairsOfItself = "M12 LHM bounds",
+    /// A ping does not tell its target that it is suspect.
+    ForgetsTheBuddy = "M13 buddy",
+    /// A helper says that it failed when it has hardly tried.
+    GivesUpAtOnce = "M14 nack timing",
+    /// An ack is passed on without forgetting what it was for.
+    KeepsForwards = "M14 nack timing",
+    /// The application is not told that somebody has come back.
+    HidesReturns = "M16 events match state",
+    /// Hearing an event does not move the clock.
+    StopsItsClock = "S1 Lamport",
+    /// With memory it no longer needs, it gives back what tells old events from new ones.
+    ForgetsEvents = "S2 at most once",
+    /// A delivered event lacks the second half of its payload.
+    ClipsEvents = "S3 no phantom",
+    /// Every copy of an answer counts.
+    CountsCopies = "S4 query",
+    /// Queries for others are answered as well.
+    IgnoresFilters = "S4 query",
+    /// A join intent applies whatever its time.
+    BelievesOldJoins = "S5 intent order",
+    /// Events above the limit are sent.
+    AcceptsLargeEvents = "S6 size limits",
+    /// A member that says something new of itself loses its tags.
+    DropsTags = "S7 tags",
+    /// Suspects stay suspect for ever.
+    NeverBuries = "L1 completeness",
+    /// A peer's word about who left counts for nothing.
+    ForgetsWhoLeft = "L2 convergence",
+    /// Nothing is ever sent often enough.
+    TellsForEver = "L5 quiescence",
+    /// An answered probe does not restore its health.
+    NeverRecovers = "L6 no livelock",
+    /// Events are not passed on.
+    KeepsEventsToItself = "L8 spread",
+}
+
+/// A set of bugs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bugs(u64);
+
+const _: () = assert!(Bug::ALL.len() <= 64);
+
+impl Bugs {
+    /// Whether a bug is in the set.
+    #[must_use]
+    pub const fn contains(self, bug: Bug) -> bool {
+        self.0 >> bug as u8 & 1 == 1
+    }
+}
+
+impl FromIterator<Bug> for Bugs {
+    fn from_iter<I: IntoIterator<Item = Bug>>(bugs: I) -> Self {
+        Bugs(bugs.into_iter().fold(0, |set, bug| set | 1 << bug as u8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let set: Bugs = [Bug::ForgetsToRefute, Bug::TellsForEver].into_iter().collect();
+        for bug in Bug::ALL {
+            let expected = matches!(bug, Bug::ForgetsToRefute | Bug::TellsForEver);
+            assert_eq!(set.contains(*bug), expected, "{bug:?}");
+            assert_eq!(Bug::named(bug.name()), Some(*bug));
+        }
+        assert_eq!(Bug::named("forgets"), None);
+    }
+}

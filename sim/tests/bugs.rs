@@ -1,0 +1,87 @@
+//! The invariants find what they are there for: each deliberate bug of the core, by name, within
+//! two hundred seeds; and nothing where there is no bug.
+#![cfg(tidings_bugs)]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tidings_core::bugs::Bug;
+use tidings_sim::Script;
+use tidings_sim::run::run;
+
+/// Seeds in which a bug must show.
+const SEEDS: u64 = 200;
+
+fn script(name: &str) -> Script {
+    let path = format!("{}/scripts/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect("the script is there");
+    Script::parse(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A script that leads to where the bug is.
+fn suited(bug: Bug) -> &'static str {
+    match bug {
+        _ => "mixed",
+    }
+}
+
+/// How a bug was found.
+struct Found {
+    bug: Bug,
+    seed: u64,
+    what: String,
+    runs: u64,
+    took: Duration,
+}
+
+/// Runs seed after seed until the bug shows, and each of them without it.
+fn find(bug: Bug) -> Result<Found, String> {
+    let wall = Instant::now();
+    let healthy = script(suited(bug));
+    let mut sick = healthy.clone();
+    sick.config.bugs = vec![bug];
+    for seed in 0..SEEDS {
+        let found = run(&sick, seed).violation;
+        if let Some(false_alarm) = run(&healthy, seed).violation {
+            return Err(format!("{bug:?}: seed {seed} has no bug, and yet: {false_alarm}"));
+        }
+        match found {
+            None => {}
+            Some(found) if found.invariant == bug.invariant() => {
+                let what = format!("{} at {}: {}", found.members.join(", "), found.at, found.what);
+                return Ok(Found { bug, seed, what, runs: 2 * (seed + 1), took: wall.elapsed() });
+            }
+            Some(found) => {
+                return Err(format!("{bug:?}: seed {seed} breaks not {}, but {found}", bug.invariant()));
+            }
+        }
+    }
+    Err(format!("{bug:?}: {} does not see it in {SEEDS} seeds of {}", bug.invariant(), suited(bug)))
+}
+
+#[test]
+fn every_bug_is_found_by_the_invariant_that_is_there_for_it() {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = find(*bug);
+                    results.lock().unwrap().push(result);
+                }
+            });
+        }
+    });
+    let (found, missed): (Vec<_>, Vec<_>) = results.into_inner().unwrap().into_iter().partition(Result::is_ok);
+    let mut found: Vec<Found> = found.into_iter().flatten().collect();
+    found.sort_by_key(|found| found.bug);
+    for Found { bug, seed, what, runs, took } in &found {
+        let what = what.lines().next().unwrap_or_default();
+        println!("{:<20} {:<24} seed {seed:<3} {runs:>3} runs {took:>6.1?}  {what}", bug.name(), bug.invariant());
+    }
+    let missed: Vec<String> = missed.into_iter().filter_map(Result::err).collect();
+    assert!(missed.is_empty(), "{} not found:\n{}", missed.len(), missed.join("\n"));
+}
