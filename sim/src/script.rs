@@ -122,6 +122,8 @@ pub struct Settings {
     pub eager: Option<bool>,
     #[serde(default, with = "crate::span::option", skip_serializing_if = "Option::is_none")]
     pub push_pull_interval: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<bool>,
     #[serde(default, with = "crate::span::option", skip_serializing_if = "Option::is_none")]
     pub dead_reclaim: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -310,6 +312,7 @@ impl Settings {
         set(&mut config.gossip.nodes, &self.gossip_nodes);
         set(&mut config.gossip.eager, &self.eager);
         set(&mut config.members.dead_reclaim, &self.dead_reclaim);
+        set(&mut config.packet.compression, &self.compression);
         set(&mut config.snapshot, &self.snapshot);
         if self.push_pull_interval.is_some() {
             config.push_pull.interval = self.push_pull_interval;

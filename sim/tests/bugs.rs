@@ -22,6 +22,9 @@ fn script(name: &str) -> Script {
 /// A script that leads to where the bug is.
 fn suited(bug: Bug) -> &'static str {
     match bug {
+        Bug::OverfillsPackets | Bug::IgnoresFilters | Bug::AcceptsLargeEvents => "talk",
+        Bug::TellsForEver => "calm",
+        Bug::KeepsEventsToItself => "wide",
         _ => "mixed",
     }
 }
@@ -75,12 +78,17 @@ fn every_bug_is_found_by_the_invariant_that_is_there_for_it() {
             });
         }
     });
-    let (found, missed): (Vec<_>, Vec<_>) = results.into_inner().unwrap().into_iter().partition(Result::is_ok);
+    let (found, missed): (Vec<_>, Vec<_>) =
+        results.into_inner().unwrap().into_iter().partition(Result::is_ok);
     let mut found: Vec<Found> = found.into_iter().flatten().collect();
     found.sort_by_key(|found| found.bug);
     for Found { bug, seed, what, runs, took } in &found {
         let what = what.lines().next().unwrap_or_default();
-        println!("{:<20} {:<24} seed {seed:<3} {runs:>3} runs {took:>6.1?}  {what}", bug.name(), bug.invariant());
+        println!(
+            "{:<20} {:<24} seed {seed:<3} {runs:>3} runs {took:>6.1?}  {what}",
+            bug.name(),
+            bug.invariant()
+        );
     }
     let missed: Vec<String> = missed.into_iter().filter_map(Result::err).collect();
     assert!(missed.is_empty(), "{} not found:\n{}", missed.len(), missed.join("\n"));

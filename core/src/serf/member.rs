@@ -150,13 +150,7 @@ impl Serf {
         true
     }
 
-    fn buffer_intent(
-        &mut self,
-        cx: &mut Context,
-        node: &str,
-        kind: IntentKind,
-        ltime: LamportTime,
-    ) -> bool {
+    fn buffer_intent(&mut self, cx: &mut Context, node: &str, kind: IntentKind, ltime: LamportTime) -> bool {
         let intent = Intent { kind, ltime, received: cx.now };
         let most = if rare!(cx, FewIntents) { 1 } else { cx.config.members.recent_intents_max };
         self.intents.record(most, node, intent)

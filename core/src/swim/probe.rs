@@ -143,7 +143,9 @@ impl Swim {
         let suspect = self
             .members
             .known(node)
-            .filter(|member| member.state == State::Suspect && cx.config.suspicion.buddy && !bug!(cx, ForgetsTheBuddy))
+            .filter(|member| {
+                member.state == State::Suspect && cx.config.suspicion.buddy && !bug!(cx, ForgetsTheBuddy)
+            })
             .map(|member| (member.incarnation, member.identity.versions.protocol_max >= CRC_SINCE));
         let Some((incarnation, crc)) = suspect else {
             return self.send(cx, to, |out| ping.encode(out));

@@ -13,6 +13,7 @@ mod membership;
 mod packets;
 mod probes;
 mod serf;
+mod updates;
 
 use tidings_core::{Command, Input, Output, Trace, View};
 
@@ -47,6 +48,7 @@ struct Seen {
     probes: probes::Probes,
     membership: membership::Seen,
     serf: serf::Seen,
+    updates: updates::Updates,
 }
 
 /// Where something is seen.
@@ -107,6 +109,7 @@ impl Checks {
     fn on_trace<R: Rider>(&mut self, world: &World<R>, place: Place<'_>, trace: &Trace) -> Option<Violation> {
         let host = &world.hosts()[place.host];
         let seen = &mut self.hosts[place.host];
+        seen.updates.on_trace(trace);
         membership::on_trace(place, host, seen, trace).or_else(|| probes::on_trace(place, host, seen, trace))
     }
 }

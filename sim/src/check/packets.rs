@@ -1,4 +1,4 @@
-//! M2, M11, M13 and M14: what is in the packets.
+//! M2, M10, M11, M13 and M14: what is in the packets.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use tidings_core::wire::packet::Opener;
 
 use super::Place;
 use super::membership::Membership;
+use super::updates::Update;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -41,8 +42,7 @@ struct Asked {
 
 /// One message, as far as the checkers care.
 enum Said {
-    Incarnation(String, u32),
-    Suspect(String, u32),
+    Update(String, u32, Update),
     Asks(u32),
     Ack(u32),
     Nack(u32),
@@ -80,19 +80,21 @@ impl Packets {
             }
         });
         if let Some(target) = buddy
-            && !said.iter().any(|word| matches!(word, Said::Suspect(name, _) if *name == target))
+            && !said
+                .iter()
+                .any(|word| matches!(word, Said::Update(name, _, Update::Suspect) if *name == target))
         {
             return place.violation("M13 buddy", &target, "a ping to a suspect does not say so".into());
         }
         for word in said {
             let found = match word {
-                Said::Incarnation(name, incarnation) | Said::Suspect(name, incarnation) if !lies => {
+                Said::Update(name, incarnation, update) if !lies => {
                     let issued = membership.issued(world, &name, incarnation);
-                    if incarnation <= issued {
-                        continue;
+                    if incarnation > issued {
+                        let what = format!("says incarnation {incarnation}, {issued} is the highest issued");
+                        return place.violation("M2 owner-only incarnation", &name, what);
                     }
-                    let what = format!("says incarnation {incarnation}, {issued} is the highest issued");
-                    place.violation("M2 owner-only incarnation", &name, what)
+                    seen.updates.on_told(place, &name, incarnation, &update)
                 }
                 other => self.on_probe_message(world, place, to, &other),
             };
@@ -168,7 +170,7 @@ impl Packets {
                     return place.violation("M14 nack timing", "", what);
                 }
             }
-            Said::Incarnation(..) | Said::Suspect(..) => {}
+            Said::Update(..) => {}
         }
         None
     }
@@ -176,9 +178,14 @@ impl Packets {
 
 fn listen(message: &Message<'_>) -> Option<Said> {
     Some(match message {
-        Message::Alive(alive) => Said::Incarnation(alive.node.to_owned(), alive.incarnation),
-        Message::Dead(dead) => Said::Incarnation(dead.node.to_owned(), dead.incarnation),
-        Message::Suspect(suspect) => Said::Suspect(suspect.node.to_owned(), suspect.incarnation),
+        Message::Alive(alive) => {
+            let addr = SocketAddr::new(alive.addr, alive.port);
+            Said::Update(alive.node.to_owned(), alive.incarnation, Update::Alive(addr))
+        }
+        Message::Dead(dead) => Said::Update(dead.node.to_owned(), dead.incarnation, Update::Dead),
+        Message::Suspect(suspect) => {
+            Said::Update(suspect.node.to_owned(), suspect.incarnation, Update::Suspect)
+        }
         Message::IndirectPing(request) => Said::Asks(request.seq),
         // An ack of one's own carries a coordinate; one that is passed on does not.
         Message::Ack(ack) if ack.payload.is_empty() => Said::Ack(ack.seq),
