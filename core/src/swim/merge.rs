@@ -201,9 +201,13 @@ impl Swim {
             }
             return;
         }
-        let again = member.state == State::Dead && bug!(cx, SuspectsTheDead)
-            || member.state == State::Left && bug!(cx, SuspectsTheLeft);
-        if member.state != State::Alive && !again {
+        let open = match member.state {
+            State::Alive => true,
+            State::Dead => bug!(cx, SuspectsTheDead),
+            State::Left => bug!(cx, SuspectsTheLeft),
+            State::Suspect | State::Forgotten => false,
+        };
+        if !open {
             return;
         }
         if *name == *self.me && !bug!(cx, ForgetsToRefute) {
