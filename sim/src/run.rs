@@ -8,6 +8,7 @@ use tidings_core::{Event, State, Status, Time};
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
 use crate::digest::Digest;
+use crate::faults::Fate;
 use crate::net::HostId;
 use crate::script::Script;
 use crate::speed::{Speed, growth, resident_bytes};
@@ -160,11 +161,23 @@ fn whole(cluster: &mut Cluster, script: &Script) -> Result<Duration, Violation> 
     cluster.end_work();
     // A leave or a restart that is under way comes to its end.
     cluster.try_run(Duration::from_secs(20))?;
+    if script.core.as_ref().is_some_and(|core| matches!(core.others, Fate::Deaf | Fate::Mixed)) {
+        cluster.try_run(exhaustion(cluster))?;
+    }
     let healed = Healed { core };
     healed.rejoin(cluster);
     let after = healed.agree(cluster, script.quiet)?;
     healed.silence(cluster)?;
     Ok(after)
+}
+
+/// Who hears nothing any more goes on accusing the core's members, until it holds all of them dead:
+/// a probe of each at the slowest, and the longest suspicion.
+fn exhaustion(cluster: &Cluster) -> Duration {
+    let Some(host) = cluster.hosts().first() else { return Duration::ZERO };
+    let (config, n) = (host.config(), cluster.hosts().len());
+    let scale = libm::log10(n as f64).max(1.0) * config.suspicion.mult * config.suspicion.max_mult.max(1.0);
+    config.probe.interval * config.awareness.max * n as u32 + config.probe.interval.mul_f64(scale)
 }
 
 /// The hosts that must come to agree: a chosen core, or all.
