@@ -1,6 +1,6 @@
 //! What there is to ask of a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use tidings_core::{
@@ -98,9 +98,13 @@ impl<R: Rider> World<R> {
             let ghost = alive.map(Member::name).find(|name| !known.contains(name)).unwrap_or_default();
             return Err(wrong(ghost, format!("{first} holds {ghost} alive, who is not to be reached")));
         }
+        let mut strangers = Strangers::new();
         for (name, view) in &views[1..] {
             if let Some((about, what)) = difference(reference, view) {
                 let what = format!("{first} and {name} differ about {about}: {what}");
+                return Err(Disagreement { at: (*name).into(), about, what });
+            }
+            if let Some((about, what)) = estranged(reference, name, view, &mut strangers) {
                 return Err(Disagreement { at: (*name).into(), about, what });
             }
         }
@@ -193,6 +197,34 @@ fn difference(a: &View, b: &View) -> Option<(String, String)> {
         };
         if let (false, None, Some(either)) = (equal, &found, old.or(new)) {
             found = Some((either.name().to_owned(), format!("{} and {}", held(old), held(new))));
+        }
+    });
+    found
+}
+
+/// Members that are gone and of whom the first host does not know: what the first who does holds
+/// of each, and who that is.
+type Strangers<'a> = BTreeMap<String, (Status, &'a str)>;
+
+/// Somebody gone of whom this host holds something else than another, where the first host's view
+/// cannot tell, and how they differ.
+fn estranged<'a>(
+    first: &View,
+    name: &'a str,
+    view: &View,
+    strangers: &mut Strangers<'a>,
+) -> Option<(String, String)> {
+    if first.same(view) {
+        return None;
+    }
+    let mut found = None;
+    first.all().diff(view.all(), |known, held| {
+        let (None, Some(stranger)) = (known, held) else { return };
+        let (about, status) = (stranger.name(), stranger.status());
+        let (before, other) = *strangers.entry(about.to_owned()).or_insert((status, name));
+        if before != status && found.is_none() {
+            let what = format!("{other} and {name} differ about {about}: {before} and {status}");
+            found = Some((about.to_owned(), what));
         }
     });
     found

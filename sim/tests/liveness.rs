@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_core::Status;
+use tidings_core::{Command, Status};
 use tidings_sim::{Cluster, Core, Fate, Pick, Return, Script, Shape, Trouble, run};
 
 const fn secs(n: u64) -> Duration {
@@ -96,4 +96,23 @@ fn an_impossible_core_is_refused() {
     }
     let error = Script::parse("members = 3\ntime = '5s'\nrandom.core = 3.0").unwrap_err();
     assert!(error.contains("random.core = 3") && error.contains("0.0 to 1.0"), "{error}");
+}
+
+#[test]
+fn all_agree_about_those_gone_of_whom_some_never_knew() {
+    let mut cluster = Cluster::lan(5).seed(4).start();
+    cluster.crash(4).crash(0).run(secs(120));
+    cluster.restart(0).run(secs(20));
+    assert_eq!(cluster.status(0, 4), None, "newcomers are not told of those who are gone");
+    cluster.assert(|c| c.converged());
+    // One host misses that the others take the lost member for one that left.
+    cluster.partition(&[2]);
+    cluster.command(1, Command::ForceLeave { node: "n4".into(), prune: false });
+    cluster.run(secs(2)).heal();
+    let (left, failed) = (cluster.status(1, 4), cluster.status(2, 4));
+    assert_eq!((left, failed), (Some(Status::Left), Some(Status::Failed)));
+    let differ = "n1 and n2 differ about n4: left and failed";
+    cluster.eventually(secs(10), |c| c.agreement().is_err_and(|wrong| wrong.what == differ));
+    cluster.eventually(secs(120), |c| c.converged());
+    assert_eq!(cluster.status(2, 4), Some(Status::Left));
 }
