@@ -90,6 +90,8 @@ pub struct Stats {
     pub event_time: u64,
     /// The query clock.
     pub query_time: u64,
+    /// News of members waiting to be sent: alive, suspect, dead.
+    pub member_queue: usize,
     /// Intents waiting to be sent.
     pub intent_queue: usize,
     /// Events waiting to be sent.

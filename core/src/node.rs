@@ -191,6 +191,7 @@ impl Node {
             member_time: serf.clocks.member.now().0,
             event_time: serf.clocks.event.now().0,
             query_time: serf.clocks.query.now().0,
+            member_queue: swim.gossip.len(Class::Member),
             intent_queue: swim.gossip.len(Class::Intent),
             event_queue: swim.gossip.len(Class::Event),
             query_queue: swim.gossip.len(Class::Query),

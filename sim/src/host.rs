@@ -268,16 +268,17 @@ impl<R> Host<R> {
             || !self.inbox.is_empty() && self.machine.service > Duration::ZERO
     }
 
-    /// Lets something wait, unless its buffer is full.
-    pub(crate) fn wait(&mut self, what: Happening) {
+    /// Lets something wait, unless its buffer is full: then it is given back.
+    pub(crate) fn wait(&mut self, what: Happening) -> Option<Happening> {
         if let Some(bytes) = what.buffered() {
             if self.inbox_bytes + bytes > self.machine.socket_buffer {
                 self.overflowed += 1;
-                return;
+                return Some(what);
             }
             self.inbox_bytes += bytes;
         }
         self.inbox.push_back(what);
+        None
     }
 
     /// The next thing that waited and may be handled now.

@@ -106,10 +106,18 @@ impl Outcome {
 /// Runs a script with a seed. What it leaves to the seed is drawn from it.
 #[must_use]
 pub fn run(script: &Script, seed: u64) -> Outcome {
+    run_watched(script, seed, |_| {})
+}
+
+/// As [`run`], with somebody watching: `attach` is handed the cluster before anything happens, to
+/// have its watchers look. The run is the same as without them.
+#[must_use]
+pub fn run_watched(script: &Script, seed: u64, attach: impl FnOnce(&mut Cluster)) -> Outcome {
     let script = script.expand(seed);
     let before = resident_bytes();
     let wall = Instant::now();
     let mut cluster = script.start(seed);
+    attach(&mut cluster);
     let (violation, healed_after) = match whole(&mut cluster, &script) {
         Ok(healed) => (None, Some(healed)),
         Err(violation) => (Some(violation), None),

@@ -8,7 +8,7 @@ use tidings_core::{StreamAction, StreamId, Time};
 
 use crate::host::{Happening, StreamHappening};
 use crate::net::stream::{Connection, Part, RETRY_FIRST, RETRY_LONGEST};
-use crate::net::{Carriage, Damage, HostId, Parcel};
+use crate::net::{Carriage, Damage, HostId, LostTo, Parcel};
 use crate::rider::Rider;
 use crate::world::{Held, What, World};
 
@@ -21,8 +21,10 @@ impl<R: Rider> World<R> {
         if host.blocked > 0 {
             if host.outbox.len() < host.machine.blocked_sends {
                 host.outbox.push((to, payload));
+                return;
             }
-            return;
+            let to = self.net.addresses.get(&to).copied();
+            return self.lose_sent(from, to, &payload, LostTo::BlockedSender);
         }
         self.transmit(from, to, payload, false);
     }
@@ -36,7 +38,9 @@ impl<R: Rider> World<R> {
     fn transmit(&mut self, from: HostId, to: SocketAddr, payload: Bytes, for_rider: bool) {
         self.net.datagrams += 1;
         self.net.datagram_bytes += payload.len() as u64;
-        let Some(&to) = self.net.addresses.get(&to) else { return };
+        let Some(&to) = self.net.addresses.get(&to) else {
+            return self.lose_sent(from, None, &payload, LostTo::NoAddress);
+        };
         if let Some(condition) = self.net.held_by(from, to) {
             let held = Held { from, to, for_rider, payload };
             return self.held.entry(condition).or_default().push(held);
@@ -50,6 +54,10 @@ impl<R: Rider> World<R> {
         self.hosts[from].sent += 1;
         let parcel = Parcel { from, to, carriage: Carriage::Datagram, number, payload: &payload };
         let copies = self.net.carry(self.now, &parcel);
+        if copies.is_empty() && !for_rider {
+            let why = self.net.lost_to();
+            return self.lose_sent(from, Some(to), &payload, why);
+        }
         for copy in copies {
             let payload = damaged(&payload, copy.damage);
             let what = What::Datagram { from: from as u32, to: to as u32, for_rider, payload };

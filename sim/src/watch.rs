@@ -4,7 +4,7 @@ use std::fmt;
 
 use tidings_core::{Input, Output, Time};
 
-use crate::net::HostId;
+use crate::net::{HostId, LostTo};
 use crate::rider::Rider;
 use crate::world::World;
 
@@ -20,6 +20,15 @@ pub enum Sight<'a> {
     Input(&'a Input<'a>),
     /// Its node has put this out.
     Output(&'a Output),
+    /// A datagram of its will not reach `to`; `None`: nobody has the address.
+    Lost {
+        /// Whom it was for.
+        to: Option<HostId>,
+        /// As it was sent.
+        payload: &'a [u8],
+        /// What it was lost to.
+        why: LostTo,
+    },
     /// A fault begins or ends; host 0 stands for all.
     Fault(&'a str),
 }

@@ -16,7 +16,7 @@ use crate::draw::{Draw, Purpose};
 use crate::faults::Faults;
 use crate::host::{Happening, Host};
 use crate::net::stream::{Connections, Part};
-use crate::net::{ConditionId, HostId, Net};
+use crate::net::{ConditionId, HostId, LostTo, Net};
 use crate::queue::Queue;
 use crate::rider::{Rider, RiderInput};
 use crate::watch::{Sight, Violation, Watch, Watcher};
@@ -364,10 +364,12 @@ impl<R: Rider> World<R> {
     pub(crate) fn deliver(&mut self, host: HostId, what: Happening) {
         let machine = &mut self.hosts[host];
         if machine.node.is_none() {
-            return;
+            return self.lose_arrived(host, &what, LostTo::NoProcess);
         }
         if machine.must_wait(self.now, &what) {
-            machine.wait(what);
+            if let Some(dropped) = machine.wait(what) {
+                self.lose_arrived(host, &dropped, LostTo::SocketBuffer);
+            }
         } else {
             self.feed(host, &what);
         }
@@ -557,6 +559,23 @@ impl<R: Rider> World<R> {
                 }
                 RiderOutput::Send { to, payload } => self.send_message(host, to, payload),
             }
+        }
+    }
+
+    /// Shows those who watch that a host does not get what has reached its machine.
+    fn lose_arrived(&mut self, to: HostId, what: &Happening, why: LostTo) {
+        if let Happening::Datagram { from, payload } = what
+            && !self.watchers.is_empty()
+            && let Some(&from) = self.net.addresses.get(from)
+        {
+            self.see(from, &Sight::Lost { to: Some(to), payload, why });
+        }
+    }
+
+    /// Shows those who watch that a datagram is lost where it was sent, or on its way.
+    pub(crate) fn lose_sent(&mut self, from: HostId, to: Option<HostId>, payload: &[u8], why: LostTo) {
+        if !self.watchers.is_empty() {
+            self.see(from, &Sight::Lost { to, payload, why });
         }
     }
 

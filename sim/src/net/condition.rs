@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_core::Time;
 use tidings_core::wire::message::MessageType;
 
-use super::{Carriage, Copies, Copy, Damage, HEADER_BYTES, HostId, Parcel};
+use super::{Carriage, Copies, Copy, Damage, HEADER_BYTES, HostId, LostTo, Parcel};
 use crate::draw::{Draw, unit};
 
 /// Names a condition in force.
@@ -141,6 +141,19 @@ impl Condition {
 
     pub(super) fn holds(&self, from: HostId, to: HostId) -> bool {
         matches!(self.change, Change::Hold) && from != to && self.links.contain(from, to)
+    }
+
+    /// What a parcel that it lets no copy of through is lost to.
+    pub(super) const fn loses_by(&self) -> LostTo {
+        match self.change {
+            Change::Block { .. } => LostTo::Cut,
+            Change::Burst { .. } => LostTo::Burst,
+            Change::Mtu(_) => LostTo::Mtu,
+            Change::Rate { .. } => LostTo::LinkQueue,
+            Change::DropType(_) => LostTo::DropType,
+            Change::DropNth(_) => LostTo::DropNth,
+            _ => LostTo::Loss,
+        }
     }
 
     /// What this condition makes of the copies under way; none left: the parcel is lost.

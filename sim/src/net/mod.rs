@@ -5,6 +5,7 @@
 
 pub mod condition;
 pub mod latency;
+mod lost;
 pub mod stream;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use crate::draw::{Draw, Purpose};
 use crate::hash::FastHasher;
 pub use condition::{Condition, ConditionId, Links};
 pub use latency::Latency;
+pub use lost::LostTo;
 
 /// Bytes of IP and UDP headers, which count against a link's rate and its MTU.
 pub const HEADER_BYTES: usize = 28;
@@ -100,6 +102,8 @@ pub struct Net {
     pub datagram_bytes: u64,
     /// Datagrams that did not arrive because of the network's conditions.
     pub lost: u64,
+    /// What the last of them was lost to.
+    lost_to: LostTo,
 }
 
 impl Net {
@@ -119,6 +123,7 @@ impl Net {
             datagrams: 0,
             datagram_bytes: 0,
             lost: 0,
+            lost_to: LostTo::Loss,
         }
     }
 
@@ -190,10 +195,17 @@ impl Net {
             condition.apply(now, parcel, &mut copies);
             if copies.is_empty() {
                 self.lost += 1;
+                self.lost_to = condition.loses_by();
                 break;
             }
         }
         copies
+    }
+
+    /// What the last parcel of which no copy arrived was lost to.
+    #[must_use]
+    pub const fn lost_to(&self) -> LostTo {
+        self.lost_to
     }
 
     fn base_delay(&self, parcel: &Parcel<'_>) -> Duration {
