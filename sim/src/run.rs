@@ -106,31 +106,38 @@ impl Outcome {
 /// Runs a script with a seed. What it leaves to the seed is drawn from it.
 #[must_use]
 pub fn run(script: &Script, seed: u64) -> Outcome {
-    run_watched(script, seed, |_| {})
+    run_watched(script, seed, |_| {}, |_| {})
 }
 
-/// As [`run`], with somebody watching: `attach` is handed the cluster before anything happens, to
-/// have its watchers look. The run is the same as without them.
+/// As [`run`], with somebody watching: `before` is handed the cluster before anything happens, to
+/// have its watchers look, and `after` when all is over. The run is the same as without them.
 #[must_use]
-pub fn run_watched(script: &Script, seed: u64, attach: impl FnOnce(&mut Cluster)) -> Outcome {
+pub fn run_watched(
+    script: &Script,
+    seed: u64,
+    before: impl FnOnce(&mut Cluster),
+    after: impl FnOnce(&Cluster),
+) -> Outcome {
     let script = script.expand(seed);
-    let before = resident_bytes();
+    let resident = resident_bytes();
     let wall = Instant::now();
     let mut cluster = script.start(seed);
-    attach(&mut cluster);
+    before(&mut cluster);
     let (violation, healed_after) = match whole(&mut cluster, &script) {
         Ok(healed) => (None, Some(healed)),
         Err(violation) => (Some(violation), None),
     };
+    let wall_time = wall.elapsed();
+    after(&cluster);
     Outcome {
         seed,
         violation,
         digest: cluster.digest(),
         virtual_time: cluster.now().since(Time::ZERO),
-        wall_time: wall.elapsed(),
+wall_time,
         members: cluster.hosts().len(),
         inputs: cluster.tally().inputs,
-        memory: growth(before),
+        memory: growth(resident),
         healed_after,
         events: cluster.tally().events,
         datagrams: cluster.net().datagrams,

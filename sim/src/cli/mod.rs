@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::report::Report;
 use crate::run::{Outcome, run};
 use crate::script::Script;
 
@@ -39,6 +40,12 @@ enum Ask {
         /// Write the outcome as JSON to this file (`-`: print it).
         #[arg(long)]
         json: Option<PathBuf>,
+        /// Write a report with pictures to this file: HTML that needs nothing else.
+        #[arg(long)]
+        report: Option<PathBuf>,
+        /// Write the numbers behind the pictures to this directory, a CSV file each.
+        #[arg(long)]
+        csv: Option<PathBuf>,
     },
     /// Run a script with many seeds.
     Check(check::Check),
@@ -90,7 +97,10 @@ impl From<String> for Failure {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     let done = match line.command {
-        Ask::Run { script, seed, twice, json } => run_one(&script, seed, twice, json.as_deref()),
+        Ask::Run { script, seed, twice, json, report, csv } => {
+            let files = Files { json, report, csv };
+            run_one(&script, seed, twice, &files)
+        }
         Ask::Check(check) => check.run(),
         Ask::Expand { script, seed } => {
             read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
@@ -144,9 +154,53 @@ fn describe(script: &Path, outcome: &Outcome) -> Option<String> {
     ))
 }
 
-fn run_one(path: &Path, seed: u64, twice: bool, json: Option<&Path>) -> Result<(), Failure> {
+/// What a run is to leave behind.
+struct Files {
+    json: Option<PathBuf>,
+    report: Option<PathBuf>,
+    csv: Option<PathBuf>,
+}
+
+impl Files {
+    /// Better told before the run than after it.
+    fn check(&self) -> Result<(), String> {
+        let wrong = |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
+        for path in self.json.iter().chain(&self.report).filter(|path| path.as_os_str() != "-") {
+            fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(path)
+                .map_err(|error| wrong(path, error))?;
+        }
+        if let Some(directory) = &self.csv {
+            fs::create_dir_all(directory).map_err(|error| wrong(directory, error))?;
+            // A directory that is there need not be writable.
+            let probe = directory.join("faults.csv");
+            fs::write(&probe, "").map_err(|error| wrong(&probe, error))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a script, watching only if somebody wants to see.
+    fn run(&self, path: &Path, script: &Script, seed: u64) -> Result<Outcome, String> {
+        if self.report.is_none() && self.csv.is_none() {
+            return Ok(run(script, seed));
+        }
+        let (report, outcome) = Report::run(script, seed, &path.display().to_string());
+        if let Some(file) = &self.report {
+            report.write_html(file)?;
+        }
+        if let Some(directory) = &self.csv {
+            report.write_csv(directory)?;
+        }
+        Ok(outcome)
+    }
+}
+
+fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Failure> {
     let script = read(path)?;
-    let outcome = run(&script, seed);
+    files.check()?;
+    let outcome = files.run(path, &script, seed)?;
     if twice {
         let again = run(&script, seed);
         if again.digest != outcome.digest {
@@ -154,7 +208,7 @@ fn run_one(path: &Path, seed: u64, twice: bool, json: Option<&Path>) -> Result<(
             return Err(Failure::Found);
         }
     }
-    if let Some(json) = json {
+    if let Some(json) = &files.json {
         let text = serde_json::to_string_pretty(&outcome.record()).map_err(|error| error.to_string())?;
         write(json, &text)?;
     }

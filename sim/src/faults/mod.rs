@@ -8,6 +8,7 @@ mod core;
 mod pick;
 mod process;
 mod shape;
+mod text;
 
 use std::time::Duration;
 
