@@ -157,6 +157,10 @@ pub struct Host<R = ()> {
     pub(crate) overflowed: u64,
     /// Its timers may have been late, or its clock wrong, at some time.
     pub(crate) disturbed: bool,
+    /// When a fault that froze, blocked or slowed it ended last.
+    pub(crate) eased: Option<Time>,
+    /// Until when its clock was wrong last; [`Time::MAX`]: it still is.
+    pub(crate) clock_wrong_until: Option<Time>,
     /// Whether the machine answers at all; without power, not even its kernel says no.
     pub(crate) powered: bool,
 }
@@ -186,6 +190,8 @@ impl<R> Host<R> {
             replies: HashMap::new(),
             overflowed: 0,
             disturbed: false,
+            eased: None,
+            clock_wrong_until: None,
             powered: true,
         }
     }
@@ -252,8 +258,21 @@ impl<R> Host<R> {
 
     /// Whether its process is stopped by a fault, or is short of I/O or of time.
     #[must_use]
-    pub const fn is_hampered(&self) -> bool {
-        self.frozen > 0 || self.blocked > 0
+    pub fn is_hampered(&self) -> bool {
+        self.frozen > 0 || self.blocked > 0 || self.machine.service > Duration::ZERO
+    }
+
+    /// Whether it is [hampered](Self::is_hampered), or was at some time since then.
+    #[must_use]
+    pub fn was_hampered_since(&self, time: Time) -> bool {
+        self.is_hampered() || self.eased.is_some_and(|eased| eased >= time)
+    }
+
+    /// Whether its clock is wrong, or was at some time since then: a fault moved it, makes it run
+    /// fast or slow, or makes its timers coarse.
+    #[must_use]
+    pub fn had_wrong_clock_since(&self, time: Time) -> bool {
+        self.clock_wrong_until.is_some_and(|until| until >= time)
     }
 
     /// Whether something that reaches it now must wait.

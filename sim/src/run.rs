@@ -134,7 +134,7 @@ pub fn run_watched(
         violation,
         digest: cluster.digest(),
         virtual_time: cluster.now().since(Time::ZERO),
-wall_time,
+        wall_time,
         members: cluster.hosts().len(),
         inputs: cluster.tally().inputs,
         memory: growth(resident),

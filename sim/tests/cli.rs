@@ -112,10 +112,15 @@ fn impossible_requests_are_refused() {
         (vec!["check", good.as_str(), "--budget", "long"], "no duration"),
         (vec!["check", good.as_str(), "--json", "/nonexistent/dir/x.json"], "cannot write /nonexistent"),
         (vec!["run", "/nonexistent.toml"], "/nonexistent.toml"),
+        (vec!["run", good.as_str(), "--report", "/nonexistent/x.html"], "cannot write /nonexistent/x.html"),
+        (vec!["run", good.as_str(), "--report", env!("CARGO_TARGET_TMPDIR")], "cannot write"),
+        (vec!["run", good.as_str(), "--csv", "/dev/null/numbers"], "cannot write /dev/null/numbers"),
+        (vec!["run", good.as_str(), "--json", "/nonexistent/x.json"], "cannot write /nonexistent/x.json"),
     ] {
         let done = sim(&args);
         assert_eq!(done.status.code(), Some(2), "{args:?}");
         assert!(text(&done.stderr).contains(part), "{args:?}: {}", text(&done.stderr));
+        assert!(done.stdout.is_empty(), "refused before anything is run: {}", text(&done.stdout));
     }
 }
 
@@ -137,4 +142,31 @@ fn a_trace_tells_what_a_member_decides() {
     let out = text(&out.stdout);
     assert!(out.lines().count() > 3, "{out}");
     assert!(out.lines().all(|line| line.contains("n3") && line.contains("Suspicion")), "{out}");
+}
+
+#[test]
+fn a_run_leaves_a_page_and_its_numbers() {
+    let (page, numbers) = (file("run.html", ""), PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("numbers"));
+    let (to, csv) = (page.to_str().unwrap(), numbers.to_str().unwrap());
+    let done = sim(&["run", &script("partition"), "--seed", "3", "--report", to, "--csv", csv]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("partition heals"));
+    for name in [
+        "convergence",
+        "news",
+        "detection",
+        "failures",
+        "traffic",
+        "queues",
+        "awareness",
+        "members",
+        "faults",
+    ] {
+        let table = std::fs::read_to_string(numbers.join(format!("{name}.csv"))).expect(name);
+        assert!(table.lines().count() > usize::from(name != "detection"), "{name}: {table}");
+    }
+    let plain = text(&sim(&["run", &script("partition"), "--seed", "3"]).stdout);
+    let digest = |out: &str| out.split_whitespace().nth(3).map(str::to_owned);
+    assert_eq!(digest(&text(&done.stdout)), digest(&plain));
 }

@@ -40,7 +40,7 @@ enum Ask {
         /// Write the outcome as JSON to this file (`-`: print it).
         #[arg(long)]
         json: Option<PathBuf>,
-        /// Write a report with pictures to this file: HTML that needs nothing else.
+        /// Write a report with pictures to this file (`-`: print it): HTML that needs nothing else.
         #[arg(long)]
         report: Option<PathBuf>,
         /// Write the numbers behind the pictures to this directory, a CSV file each.
@@ -188,7 +188,7 @@ impl Files {
         }
         let (report, outcome) = Report::run(script, seed, &path.display().to_string());
         if let Some(file) = &self.report {
-            report.write_html(file)?;
+            write(file, &report.html())?;
         }
         if let Some(directory) = &self.csv {
             report.write_csv(directory)?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tidings_core::Time;
 use tidings_core::wire::message::MessageType;
 
 use super::{Fault, LinkPick, Pick, Planned, Trouble, Undo};
@@ -21,7 +22,7 @@ impl<R: Rider> World<R> {
     /// Plans a fault; what lies in the past begins at once.
     pub fn plan(&mut self, fault: Fault) {
         let number = self.faults.planned.len() as u32;
-        let start = tidings_core::Time::ZERO + fault.at;
+        let start = Time::ZERO + fault.at;
         self.schedule(start, What::FaultStarts(number));
         if let Some(lasts) = fault.lasts {
             self.schedule(start + lasts, What::FaultEnds(number));
@@ -128,10 +129,12 @@ impl<R: Rider> World<R> {
                 }
                 Trouble::ClockDrift { ppm, .. } => {
                     machine.clock.drift(now, *ppm);
+                    machine.clock_wrong_until = Some(Time::MAX);
                     Undo::Drift(host)
                 }
                 Trouble::CoarseTimers { grain, .. } => {
                     machine.clock.coarsen(*grain);
+                    machine.clock_wrong_until = Some(Time::MAX);
                     Undo::Grain(host)
                 }
                 Trouble::Suspend { .. } => {
@@ -145,6 +148,7 @@ impl<R: Rider> World<R> {
                 }
                 Trouble::ClockJump { by, .. } => {
                     machine.clock.jump(now, *by);
+                    machine.clock_wrong_until = machine.clock_wrong_until.max(Some(now));
                     self.rearm(host);
                     continue;
                 }
@@ -302,28 +306,36 @@ impl<R: Rider> World<R> {
             }
             Undo::Thaw(host) => {
                 self.hosts[host].frozen -= 1;
+                self.hosts[host].eased = Some(now);
                 self.resume(host);
             }
             Undo::UnblockIo(host) => {
                 self.hosts[host].blocked -= 1;
+                self.hosts[host].eased = Some(now);
                 if self.hosts[host].blocked == 0 {
                     self.flush_outbox(host);
                     self.deliver(host, Happening::Stalled(false));
                     self.resume(host);
                 }
             }
-            Undo::Service(host, added) => self.hosts[host].machine.service -= added,
+            Undo::Service(host, added) => {
+                self.hosts[host].machine.service -= added;
+                self.hosts[host].eased = Some(now);
+            }
             Undo::Drift(host) => {
                 self.hosts[host].clock.drift(now, 0);
+                self.hosts[host].clock_wrong_until = Some(now);
                 self.rearm(host);
             }
             Undo::Grain(host) => {
                 self.hosts[host].clock.coarsen(Duration::ZERO);
+                self.hosts[host].clock_wrong_until = Some(now);
                 self.rearm(host);
             }
             Undo::ResumeClock(host) => {
                 self.hosts[host].clock.stop(now, false);
                 self.hosts[host].frozen -= 1;
+                self.hosts[host].eased = Some(now);
                 self.resume(host);
             }
             Undo::DiskSpace(host) => self.hosts[host].disk.set_full(false),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tidings_core::Time;
 
-use super::detect::Alarm;
+use super::alarm::Alarm;
 use super::estimate::Estimate;
 use super::recorder::Recording;
 use super::sample::Sample;
-use super::spread::{Curve, News, SHARES};
+use super::spread::{Curve, FIRST_POINT, News, SHARES};
 use super::svg::{Axis, Bar, Chart, Series, Shape, clock, escape, number, seconds};
 
 /// Loss below which the estimate is not drawn a second time.
@@ -155,8 +155,7 @@ impl Recording {
             series.push(Series { name, class, shape: Shape::Line(points.collect()) });
         }
         for (news, curve) in &self.curves {
-            let step = self.curve_step.as_secs_f64();
-            let points = curve.shares().enumerate().map(|(point, share)| (point as f64 * step, share));
+            let points = curve.shares().enumerate().map(|(point, share)| (Curve::time(point), share));
             let class = match news {
                 News::Event => "s1",
                 News::Join => "s3",
@@ -166,15 +165,16 @@ impl Recording {
             let name = format!("{} ({})", news.as_str(), number_of(curve.items));
             series.push(Series { name, class, shape: Shape::Line(points.collect()) });
         }
-        let end = self.curve_end();
+        let x = Axis::decades("since the first member knew", self.curve_start(), self.curve_end());
         for series in &mut series {
             if let Shape::Line(points) = &mut series.shape {
-                points.retain(|(time, _)| *time <= end + 1e-9);
+                points.retain(|(time, _)| *time <= x.max + 1e-9);
             }
         }
         let about = format!(
             "Share of the members that know, from when the first one knew, beside the estimate that Serf publishes \
-             for {} members, fan-out {} and rounds of {}.",
+             for {} members, fan-out {} and rounds of {}; the time runs in powers of ten. A curve ends below 100 % \
+             where something newer overtook the news, as a refutation does a suspicion.",
             self.members,
             self.fanout,
             seconds(self.gossip_interval.as_secs_f64())
@@ -183,12 +183,21 @@ impl Recording {
             id: "convergence",
             title: "Convergence",
             about,
-            x: Axis::time("since the first member knew", end),
+            x,
             y: Axis::share("share of members that know"),
             series,
             shades: Vec::new(),
             below: self.spread_table(),
         }
+    }
+
+    /// Before this, nothing is to be seen.
+    fn curve_start(&self) -> f64 {
+        let starts = self.curves.iter().filter_map(|(_, curve)| {
+            let first = curve.shares().next()?;
+            curve.shares().position(|share| share > first + 0.02)
+        });
+        starts.min().map_or(0.01, Curve::time).clamp(FIRST_POINT, 0.01)
     }
 
     /// Where the curves have come to rest, or the estimate has.
@@ -201,10 +210,10 @@ impl Recording {
             let shares: Vec<f64> = curve.shares().collect();
             let last = shares.last().copied().unwrap_or(0.0);
             let point = shares.iter().position(|share| *share >= last - 0.002).unwrap_or(0);
-            point as f64 * self.curve_step.as_secs_f64()
+            Curve::time(point)
         };
         let measured = self.curves.iter().map(|(_, curve)| rest(curve));
-        1.1 * estimate.chain(measured).fold(0.0, f64::max)
+        estimate.chain(measured).fold(0.0, f64::max)
     }
 
     /// Medians of the times to reach 50 %, 90 %, 99 % and all.

@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use super::detect::Alarm;
+use super::alarm::Alarm;
 use super::recorder::Recording;
+use super::spread::Curve;
 use super::strip::{Held, Share, Truth};
 
 /// A table under way.
@@ -64,8 +65,11 @@ fn convergence(recording: &Recording) -> String {
     }
     for (news, curve) in &recording.curves {
         for (point, share) in curve.shares().enumerate() {
-            let time = recording.curve_step.as_secs_f64() * point as f64;
-            table.row([news.as_str().to_owned(), time.to_string(), format!("{share:.6}")]);
+            table.row([
+                news.as_str().to_owned(),
+                format!("{:.6}", Curve::time(point)),
+                format!("{share:.6}"),
+            ]);
         }
     }
     table.0
@@ -100,16 +104,16 @@ fn detection(recording: &Recording) -> String {
 }
 
 fn failures(recording: &Recording) -> String {
-    let mut table = Table::new(&["seconds", "by", "about", "member_was", "fp", "fp_minus"]);
+    let mut table = Table::new(&["seconds", "by", "about", "since_seconds", "member_was", "fp", "fp_minus"]);
     for event in &recording.failures {
         let negative = event.alarm == Alarm::FalseByHealthy;
-        let positive = negative || event.alarm == Alarm::False;
         table.row([
             recording.at(event.at).to_string(),
             event.by.clone(),
             event.about.clone(),
+            recording.at(event.since).to_string(),
             event.alarm.as_str().to_owned(),
-            u8::from(positive).to_string(),
+            u8::from(event.alarm.is_false()).to_string(),
             u8::from(negative).to_string(),
         ]);
     }

@@ -37,13 +37,13 @@ impl Estimate {
         (0..=ROUNDS_MAX).find(|round| self.infected(f64::from(*round)) >= share)
     }
 
-    /// The curve, from the start to where 99.99 % know of it: time and share, a quarter of a round
-    /// apart.
+    /// The curve, from the start to where 99.99 % know of it: time and share, 16 points for each
+    /// round.
     #[must_use]
     pub fn curve(&self) -> Vec<(Duration, f64)> {
         let mut curve = Vec::new();
-        for quarter in 0..=4 * ROUNDS_MAX {
-            let rounds = f64::from(quarter) / 4.0;
+        for point in 0..=16 * ROUNDS_MAX {
+            let rounds = f64::from(point) / 16.0;
             let share = self.infected(rounds);
             curve.push((self.interval.mul_f64(rounds), share));
             if share >= ENOUGH {

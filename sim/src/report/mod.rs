@@ -31,6 +31,7 @@
 //! assert!(first.is_some_and(|time| time > Duration::from_secs(4)));
 //! ```
 
+mod alarm;
 mod charts;
 mod csv;
 mod detect;
@@ -48,7 +49,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-pub use detect::{Alarm, Crash, FailureEvent};
+pub use alarm::{Alarm, FailureEvent};
+pub use detect::Crash;
 pub use estimate::Estimate;
 pub use recorder::{FaultSpan, Recorder, Recording};
 pub use sample::Sample;
@@ -106,7 +108,7 @@ impl Report {
             digest: outcome.digest,
             healed_after: outcome.healed_after,
             events: outcome.events,
-            speed: outcome.speed(),
+            speed: outcome.speed().to_string(),
             recording: recording.expect("every run ends"),
         };
         (report, outcome)

@@ -164,10 +164,14 @@ fn footer(report: &Report, html: &mut String) {
     let recording = &report.recording;
     let _ = writeln!(
         html,
-        "<footer><p>Measured in steps of {}. A member counts as hampered once a fault has frozen, blocked or \
-         slowed it, or changed its clock; a failure event is false if the member it is about ran, was not hampered \
-         and could be reached. Serf’s estimate is 1 / (1 + (n+1)·e<sup>−½·f·(1−loss)·x</sup>) after x rounds with \
-         fan-out f; it is known to be pessimistic in the middle of the curve.{}</p></footer>",
+        "<footer><p>Measured in steps of {}. <b>False positives.</b> A failure event is judged by the time since \
+         the probe began on which it rests: it is <b>false (FP)</b> if in all that time the member it is about ran, \
+         no fault froze, blocked or slowed it, and no partition, blocked or held link lay between it and those who \
+         probed it or are told. Packets that random loss takes excuse nobody. It is <b>FP−</b> if the member that is \
+         told was itself neither frozen, blocked nor slowed in that time, and its clock was right. <b>Known to \
+         all</b> means: to all others that run and are neither frozen, blocked nor slowed. Serf’s estimate is \
+         1 / (1 + (n+1)·e<sup>−½·f·(1−loss)·x</sup>) after x rounds with fan-out f; it is known to be pessimistic \
+         in the middle of the curve, and nobody’s first packet waits for a round where gossip is prompt.{}</p></footer>",
         recording.samples.first().map_or_else(|| "–".into(), |sample| seconds(sample.span.as_secs_f64())),
         if recording.items_left_out > 0 {
             format!(" {} pieces of news were not followed.", number(recording.items_left_out as f64))

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tidings_core::{Output, Time};
 
-use super::detect::{Crash, Detection, FailureEvent};
+use super::alarm::FailureEvent;
+use super::detect::{Crash, Detection};
 use super::names::Names;
 use super::sample::{Sample, Samples};
 use super::spread::{Curve, Item, News, Spread};
@@ -59,8 +60,6 @@ pub struct Recording {
     pub items_left_out: u64,
     /// How news spread on average, sort by sort.
     pub curves: Vec<(News, Curve)>,
-    /// Time between two points of a curve.
-    pub curve_step: Duration,
     /// Processes that ended without a word.
     pub crashes: Vec<Crash>,
     /// Failure events told to applications (the first 20,000).
@@ -99,13 +98,11 @@ impl Recorder {
 
     /// Watches a cluster from now on.
     pub fn attach<R: Rider>(&self, cluster: &mut Cluster<R>) {
-        let gossip =
-            cluster.hosts().first().map_or(Duration::from_millis(200), |host| host.config().gossip.interval);
         *self.0.borrow_mut() = Some(Watching {
             from: cluster.now(),
             names: Names::default(),
             samples: Samples::new(cluster.now()),
-            spread: Spread::new(gossip),
+            spread: Spread::default(),
             detection: Detection::default(),
             strip: Strip::new(cluster.hosts().len()),
             faults: Vec::new(),
@@ -149,7 +146,7 @@ impl Watching {
             Sight::Output(Output::Trace(trace)) => {
                 let decision = &trace.decision;
                 self.strip.on_decision(&self.names, host, decision);
-                self.detection.on_decision(world, &self.names, host, decision);
+                self.detection.on_decision(world, &self.names, host, (decision, &trace.cause));
                 let subject = match decision {
                     tidings_core::Decision::State { member, .. } => self.names.host(member),
                     _ => None,
@@ -204,7 +201,6 @@ impl Watching {
             items: self.spread.items,
             items_left_out: self.spread.left_out,
             curves: self.spread.curves.into_iter().collect(),
-            curve_step: self.spread.step,
             crashes: self.detection.crashes,
             failures: self.detection.failures,
             failure_counts: self.detection.counts,

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use tidings_core::{Decision, Event, Member, State, Time};
 
-use super::detect::apart;
+use super::alarm::apart;
 use crate::digest::Digest;
 use crate::net::HostId;
 use crate::rider::Rider;
 use crate::world::World;
 
-/// Points of a curve for each gossip round.
-pub(super) const POINTS_PER_ROUND: u32 = 4;
-/// Rounds that a curve shows.
-pub(super) const ROUNDS: u32 = 40;
+/// The first point of a curve, in seconds; prompt gossip takes a millisecond, rounds take seconds.
+pub(super) const FIRST_POINT: f64 = 1e-4;
+/// Points of a curve for a tenfold time.
+const POINTS_PER_DECADE: f64 = 24.0;
+/// Points of a curve: up to 100 s.
+const POINTS: usize = 6 * POINTS_PER_DECADE as usize + 1;
 /// What is heard later than this is not put down to gossip.
 const LATE: Duration = Duration::from_secs(60);
 /// News followed; more are counted only.
@@ -79,15 +81,14 @@ pub struct Curve {
     pub items: u64,
     /// Their populations together.
     pub population: u64,
-    /// How many members heard of one after so many points.
+    /// How many members heard of one between the point before and this one (see
+    /// [`time`](Self::time)).
     pub heard: Vec<u64>,
 }
 
 /// Follows news.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Spread {
-    /// Time between two points of a curve.
-    pub(super) step: Duration,
     pub(super) items: Vec<Item>,
     pub(super) curves: BTreeMap<News, Curve>,
     /// News that were not followed any more.
@@ -98,17 +99,6 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    pub(super) fn new(gossip_interval: Duration) -> Self {
-        Spread {
-            step: gossip_interval / POINTS_PER_ROUND,
-            items: Vec::new(),
-            curves: BTreeMap::new(),
-            left_out: 0,
-            by_key: BTreeMap::new(),
-            fresh: 0,
-        }
-    }
-
     pub(super) fn on_event<R: Rider>(&mut self, world: &World<R>, host: HostId, event: &Event) {
         if let Event::User(event) = event {
             let mut key = Digest::default();
@@ -161,9 +151,8 @@ impl Spread {
                 *time = Some(delay);
             }
         }
-        let point = delay.as_nanos().div_ceil(self.step.as_nanos().max(1)) as usize;
         let curve = self.curves.get_mut(&news).expect("made with the item");
-        if let Some(count) = curve.heard.get_mut(point) {
+        if let Some(count) = curve.heard.get_mut(Curve::point(delay)) {
             *count += 1;
         }
     }
@@ -187,12 +176,8 @@ impl Spread {
                 population += 1;
             }
         }
-        let points = (ROUNDS * POINTS_PER_ROUND) as usize + 1;
-        let curve = self.curves.entry(news).or_insert_with(|| Curve {
-            items: 0,
-            population: 0,
-            heard: vec![0; points],
-        });
+        let fresh = || Curve { items: 0, population: 0, heard: vec![0; POINTS] };
+        let curve = self.curves.entry(news).or_insert_with(fresh);
         curve.items += 1;
         curve.population += u64::from(population);
         self.by_key.insert((news, key), self.items.len());
@@ -225,6 +210,19 @@ fn is_news<R: Rider>(world: &World<R>, host: HostId, news: News, name: &str) -> 
 }
 
 impl Curve {
+    /// The time of a point, in seconds since the first knew: 24 points for a tenfold time, from
+    /// 0.1 ms on.
+    #[must_use]
+    pub fn time(point: usize) -> f64 {
+        FIRST_POINT * libm::pow(10.0, point as f64 / POINTS_PER_DECADE)
+    }
+
+    /// The first point that is not before a time.
+    fn point(delay: Duration) -> usize {
+        let decades = libm::log10(delay.as_secs_f64().max(FIRST_POINT) / FIRST_POINT);
+        libm::ceil(POINTS_PER_DECADE * decades - 1e-9) as usize
+    }
+
     /// The share that has heard, point by point.
     pub fn shares(&self) -> impl Iterator<Item = f64> + '_ {
         let all = self.population.max(1) as f64;

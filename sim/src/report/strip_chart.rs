@@ -76,7 +76,7 @@ const LEGEND: &str = "<ul class=\"legend\"><li><i class=\"box alive\"></i>held a
     <li><i class=\"box left k3\"></i>has left</li>\
     <li><i class=\"box failed k1\"></i><i class=\"box failed k2\"></i><i class=\"box failed k3\"></i>by some, many, \
     nearly all of the others</li><li><i class=\"box down\"></i>truly down</li>\
-    <li><i class=\"box hampered\"></i>truly frozen or blocked</li></ul>\n";
+    <li><i class=\"box hampered\"></i>truly frozen, blocked or slow</li></ul>\n";
 
 fn about(recording: &Recording, shown: usize, hidden: usize) -> String {
     let mut text = String::from(
@@ -273,7 +273,7 @@ fn summary(recording: &Recording, row: &Row) -> String {
         spent[3] += if *truth == Truth::Down { span } else { 0.0 };
         spent[4] += if *truth == Truth::Hampered { span } else { 0.0 };
     }
-    let words = ["suspected", "held failed", "held left", "truly down", "truly frozen or blocked"];
+    let words = ["suspected", "held failed", "held left", "truly down", "truly frozen, blocked or slow"];
     let parts: Vec<String> = spent
         .iter()
         .zip(words)

@@ -10,6 +10,9 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 42.0;
 
+/// Bars that are told one by one to those who do not see them.
+const BARS_TOLD: usize = 12;
+
 /// Text that cannot be taken for markup.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -44,9 +47,11 @@ pub(super) fn number(value: f64) -> String {
     format!("{text}{unit}")
 }
 
-/// Seconds as people write them: `350 ms`, `2.5 s`, `1:30`.
+/// Seconds as people write them: `0.4 ms`, `350 ms`, `2.5 s`, `1:30`.
 pub(super) fn seconds(value: f64) -> String {
-    if value > 0.0 && value < 0.9995 {
+    if value > 0.0 && value < 0.000_95 {
+        format!("{} ms", number((value * 10_000.0).round() / 10.0))
+    } else if value > 0.0 && value < 0.9995 {
         format!("{} ms", number((value * 1000.0).round()))
     } else if value < 120.0 {
         format!("{} s", number((value * 100.0).round() / 100.0))
@@ -62,10 +67,12 @@ pub(super) fn clock(value: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// An axis: from zero to `max`.
+/// An axis: from zero to `max`, or, if it is logarithmic, from `least`.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     pub(super) label: String,
+    /// Where a logarithmic axis begins; `None`: it is an even one.
+    pub(super) least: Option<f64>,
     pub(super) max: f64,
     pub(super) ticks: Vec<(f64, String)>,
 }
@@ -76,13 +83,13 @@ impl Axis {
         let step = nice_step(max.max(1e-9) / 4.0);
         let count = (max / step - 1e-9).ceil().max(1.0) as u32;
         let ticks = (0..=count).map(|i| f64::from(i) * step).map(|value| (value, number(value))).collect();
-        Axis { label: label.into(), max: f64::from(count) * step, ticks }
+        Axis { label: label.into(), least: None, max: f64::from(count) * step, ticks }
     }
 
     /// Of shares of a whole.
     pub(super) fn share(label: &str) -> Axis {
         let ticks = (0..=4).map(|i| (f64::from(i) / 4.0, format!("{} %", 25 * i))).collect();
-        Axis { label: label.into(), max: 1.0, ticks }
+        Axis { label: label.into(), least: None, max: 1.0, ticks }
     }
 
     /// Of virtual time, in seconds.
@@ -94,7 +101,25 @@ impl Axis {
         let count = (max / step + 1e-9).floor() as u32;
         let name = |value: f64| if max > 120.0 { clock(value) } else { format!("{} s", number(value)) };
         let ticks = (0..=count).map(|i| f64::from(i) * step).map(|value| (value, name(value))).collect();
-        Axis { label: label.into(), max: max.max(step), ticks }
+        Axis { label: label.into(), least: None, max: max.max(step), ticks }
+    }
+
+    /// Of seconds, each power of ten as wide as the next: from a power of ten to one.
+    pub(super) fn decades(label: &str, least: f64, max: f64) -> Axis {
+        let from = libm::floor(libm::log10(least) + 1e-9) as i32;
+        let to = (libm::ceil(libm::log10(max) - 1e-9) as i32).max(from + 1);
+        let ticks = (from..=to).map(|power| libm::pow(10.0, power.into())).map(|v| (v, seconds(v)));
+        let (least, max) = (libm::pow(10.0, from.into()), libm::pow(10.0, to.into()));
+        Axis { label: label.into(), least: Some(least), max, ticks: ticks.collect() }
+    }
+
+    /// Where a value lies, from 0 to 1.
+    fn place(&self, value: f64) -> f64 {
+        let part = match self.least {
+            Some(least) => libm::log(value.max(least) / least) / libm::log(self.max / least),
+            None => value / self.max,
+        };
+        part.clamp(0.0, 1.0)
     }
 }
 
@@ -144,11 +169,11 @@ pub(super) struct Chart {
 
 impl Chart {
     fn x(&self, value: f64) -> f64 {
-        LEFT + (value / self.x.max).clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
+        LEFT + self.x.place(value) * (WIDTH - LEFT - RIGHT)
     }
 
     fn y(&self, value: f64) -> f64 {
-        HEIGHT - BOTTOM - (value / self.y.max).clamp(0.0, 1.0) * (HEIGHT - TOP - BOTTOM)
+        HEIGHT - BOTTOM - self.y.place(value) * (HEIGHT - TOP - BOTTOM)
     }
 
     /// The chart with its title and legend.
@@ -179,8 +204,23 @@ impl Chart {
 
     /// For those who do not see it.
     fn description(&self) -> String {
-        let names: Vec<_> = self.series.iter().map(|series| series.name.as_str()).collect();
-        format!("{} against {}: {}", self.y.label, self.x.label, names.join("; "))
+        let tell = |series: &Series| match &series.shape {
+            Shape::Line(points) => {
+                let most = points.iter().map(|point| point.1).fold(0.0, f64::max);
+                let last = points.last().map_or(0.0, |point| point.1);
+                format!("{}: at most {}, in the end {}", series.name, number(most), number(last))
+            }
+            Shape::Bars(bars) => {
+                let texts: Vec<_> = bars.iter().take(BARS_TOLD).map(|bar| bar.4.as_str()).collect();
+                format!(
+                    "{}: {}",
+                    series.name,
+                    if texts.is_empty() { "none".into() } else { texts.join(", ") }
+                )
+            }
+        };
+        let told: Vec<_> = self.series.iter().map(tell).collect();
+        format!("{} against {}. {}.", self.y.label, self.x.label, told.join("; "))
     }
 
     fn frame(&self, svg: &mut String) {
@@ -287,7 +327,7 @@ mod tests {
         }
         assert_eq!(
             [0.0004, 0.35, 2.5, 90.0, 150.0, 3_725.0].map(seconds),
-            ["0 ms", "350 ms", "2.5 s", "90 s", "2:30", "1:02:05"]
+            ["0.4 ms", "350 ms", "2.5 s", "90 s", "2:30", "1:02:05"]
         );
     }
 
