@@ -38,7 +38,7 @@ pub(super) fn figure(recording: &Recording, violation: Option<f64>) -> String {
     } else if rows.len() <= 60 {
         13.0
     } else {
-        10.0
+        11.0
     };
     let top = 8.0 + lanes as f64 * LANE + if lanes > 0 { 8.0 } else { 0.0 };
     let bottom = top + rows.len() as f64 * height;
@@ -216,8 +216,9 @@ fn draw_rows(recording: &Recording, rows: &[Row], top: f64, height: f64, svg: &m
         }
         let _ = writeln!(
             names,
-            "<text class=\"tick end\" x=\"{}\" y=\"{:.1}\">{}</text><rect class=\"hit\" x=\"0\" y=\"{y:.1}\" \
+            "<text class=\"tick end{}\" x=\"{}\" y=\"{:.1}\">{}</text><rect class=\"hit\" x=\"0\" y=\"{y:.1}\" \
              width=\"{WIDTH}\" height=\"{height}\"><title>{}</title></rect>",
+            if height < 13.0 { " dense" } else { "" },
             LEFT - 7.0,
             y + height / 2.0 + 2.5,
             escape(&row.name),
