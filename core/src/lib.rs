@@ -152,6 +152,7 @@ mod timers;
 mod trace;
 mod warm;
 
+pub mod registry;
 pub mod serf;
 pub mod swim;
 pub mod trie;

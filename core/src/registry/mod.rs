@@ -1,0 +1,3 @@
+//! The registry: services, checks and their health, written by their owners and known everywhere.
+
+pub mod sketch;
