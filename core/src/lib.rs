@@ -139,6 +139,7 @@ mod error;
 mod event;
 mod exchange;
 mod hash;
+mod holdings;
 mod input;
 mod metrics;
 mod node;
@@ -165,6 +166,7 @@ pub use crate::command::{
 pub use crate::config::Config;
 pub use crate::error::{ConfigError, Malformed, Misuse, Refusal, Refused};
 pub use crate::event::{Answer, AnswerKind, Event, MemberEvent, MemberEventKind, Query, QueryId, UserEvent};
+pub use crate::holdings::Holding;
 pub use crate::input::{Input, PersistId, ResolveId, StreamEvent, StreamId};
 pub use crate::metrics::{Metrics, Stats};
 pub use crate::node::Node;

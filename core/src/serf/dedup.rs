@@ -186,6 +186,12 @@ impl EventBuffer {
         self.times.is_empty()
     }
 
+    /// How many Lamport times something is remembered under.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
     /// Drops the oldest times until `cost` bytes fit. An event at the oldest time itself, or before
     /// it, gets no room: it would be the first to go.
     fn make_room(&mut self, ltime: LamportTime, cost: usize) -> bool {
@@ -262,6 +268,12 @@ impl QueryBuffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.times.is_empty()
+    }
+
+    /// How many Lamport times something is remembered under.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.times.len()
     }
 }
 

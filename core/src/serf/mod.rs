@@ -16,6 +16,7 @@ pub mod tags;
 pub mod vivaldi;
 
 mod event;
+mod holdings;
 mod internal;
 mod leave;
 mod member;

@@ -70,6 +70,11 @@ impl Client {
         self.own.as_ref().map_or_else(Coordinate::new, |own| own.coordinate)
     }
 
+    /// How many other nodes' coordinates are remembered.
+    pub(crate) fn peers_len(&self) -> usize {
+        self.peers.len()
+    }
+
     /// The coordinate another node last sent along with a measurement.
     #[must_use]
     pub fn peer(&self, node: &str) -> Option<&Coordinate> {

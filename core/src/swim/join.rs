@@ -16,7 +16,7 @@ use crate::swim::{Notice, Swim};
 use crate::timers::Key;
 
 /// Joins under way at the same time, at most.
-const JOINS_MAX: usize = 64;
+pub(crate) const JOINS_MAX: usize = 64;
 /// Addresses one host name may stand for, at most.
 const ADDRESSES_MAX: usize = 256;
 
@@ -65,6 +65,10 @@ pub(crate) struct Joins {
 }
 
 impl Joins {
+    pub(crate) fn len(&self) -> usize {
+        self.joins.len()
+    }
+
     /// Gives back memory that busier times needed.
     pub(crate) fn rest(&mut self) {
         give_back(&mut self.joins);

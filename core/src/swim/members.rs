@@ -166,7 +166,7 @@ impl Members {
     }
 
     /// Everyone who is gone, by name.
-    pub(crate) fn all_gone(&self) -> impl Iterator<Item = (&Name, &Gone)> {
+    pub(crate) fn all_gone(&self) -> impl ExactSizeIterator<Item = (&Name, &Gone)> {
         self.gone.iter()
     }
 

@@ -8,6 +8,7 @@ pub mod member;
 pub(crate) mod awareness;
 pub(crate) mod census;
 pub(crate) mod gossip;
+mod holdings;
 pub(crate) mod join;
 pub(crate) mod members;
 pub(crate) mod merge;

@@ -20,7 +20,7 @@ use crate::trace::{Decision, ProbeResult};
 use crate::wire::message::{Ack, IndirectPing, Nack, Ping, Source, Suspect};
 
 /// Pings sent for others and not yet answered, at most; a flood of requests beyond is refused.
-const FORWARDS_MAX: usize = 1024;
+pub(crate) const FORWARDS_MAX: usize = 1024;
 /// Gossip protocol from which a peer understands a ping over a stream, a nack, a checksum.
 const STREAM_PING_SINCE: u8 = 3;
 const NACK_SINCE: u8 = 4;
@@ -67,6 +67,11 @@ impl Probing {
     /// Gives back memory that busier times needed.
     pub(crate) fn rest(&mut self) {
         self.forwards.shrink_to(0);
+    }
+
+    /// How many pings were sent on behalf of others and are not over.
+    pub(crate) fn forwards(&self) -> usize {
+        self.forwards.len()
     }
 
     fn seq(&mut self) -> u32 {

@@ -73,6 +73,11 @@ impl Streams {
         self.buffered = (self.buffered + after).saturating_sub(before);
     }
 
+    /// How many streams are open, how many of them peers opened, and the bytes they hold.
+    pub(crate) fn holdings(&self) -> (usize, usize, usize) {
+        (self.open.len(), self.accepted, self.buffered)
+    }
+
     pub(crate) fn buffered(&self) -> usize {
         self.buffered
     }

@@ -2,14 +2,18 @@
 //!
 //! | group | here |
 //! |---|---|
-//! | M: membership | M1 to M8, M9, M10 to M14, M16; M17 is `--twice` |
+//! | M: membership | M1 to M16; M17 is `--twice` |
 //! | S: the Serf layer | S1 to S7 |
-//! | L: liveness | asked for after the quiet phase, in [`crate::script`] |
+//! | L: liveness | L3, L4, L7 and L9; the others are asked for after the quiet phase, in [`crate::run`] |
 //!
 //! Nothing is parsed from logs: the checkers see inputs, outputs, the node's own trace, and
 //! immutable views that cost nothing to keep.
 
+mod bounds;
+mod conflict;
+mod liveness;
 mod membership;
+mod memory;
 mod packets;
 mod probes;
 mod serf;
@@ -33,6 +37,8 @@ pub struct Checks {
     membership: membership::Membership,
     packets: packets::Packets,
     serf: serf::Serf,
+    liveness: liveness::Liveness,
+    conflicts: conflict::Conflicts,
     /// Packets may carry lies (they are damaged on the way): what only holds among honest members
     /// is not checked.
     lies: bool,
@@ -122,6 +128,11 @@ impl<R: Rider> Watch<R> for Checks {
         }
         let local = machine.clock().local(world.now());
         let place = Place { world_time: world.now(), local, name: machine.name(), host };
+        let found = self.liveness.see(world, host, sight);
+        let found = found.or_else(|| self.conflicts.see(world, place, sight));
+        if found.is_some() {
+            return found;
+        }
         match sight {
             Sight::Started => {
                 let view = machine.node()?.view();
@@ -140,7 +151,7 @@ impl<R: Rider> Watch<R> for Checks {
                 if let Input::Datagram { from, payload } = input {
                     self.packets.on_arrival(host, machine, *from, payload);
                 }
-                let found = self.look_at_view(world, place);
+                let found = memory::bounded(place, machine).or_else(|| self.look_at_view(world, place));
                 found.or_else(|| self.serf.on_input(place, machine, &mut self.hosts[host].serf, input))
             }
             Sight::Output(Output::Trace(trace)) => self.on_trace(world, place, trace),
