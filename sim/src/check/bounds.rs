@@ -54,7 +54,7 @@ pub(super) fn heal(config: &Config, n: usize, luck: f64) -> Option<Duration> {
 /// M15: until a contest about a name is over: the vote, and what starts it.
 pub(super) fn contest(config: &Config, n: usize) -> Option<Duration> {
     let decades = (n + 1).checked_ilog10().map_or(1, |log| log + 1);
-    let vote = config.gossip.interval * config.queries.timeout_mult as u32 * decades;
+    let vote = config.gossip.interval * config.queries.timeout_mult * decades;
     Some(2 * vote + spread(config, n)?)
 }
 

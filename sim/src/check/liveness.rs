@@ -51,13 +51,15 @@ enum What {
 
 impl Liveness {
     /// Looks at what happened, and at the promises whose time has come.
+    #[inline]
     pub(super) fn see<R: Rider>(
         &mut self,
         world: &World<R>,
         host: HostId,
         sight: &Sight<'_>,
     ) -> Option<Violation> {
-        let found = self.look(world);
+        let due = self.due.first_key_value().is_some_and(|((due, _), _)| *due <= world.now());
+        let found = if due { self.look(world) } else { None };
         match sight {
             Sight::Fault(_) => self.on_fault(world),
             Sight::Started => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tidings_core::{
-    Cause, Decision, Event, Incarnation, Member, MemberEventKind, State, Status, Time, Trace,
+    Cause, Decision, Event, Incarnation, Member, MemberEventKind, State, Status, Time, Trace, View,
 };
 
 use super::{ByName, Place};
@@ -32,23 +32,42 @@ struct Doubt {
     accusers: Vec<String>,
 }
 
+/// What an application was told of each member: since a start in the middle of a cluster, of which
+/// it needs no telling.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    start: View,
+    since: ByName<Status>,
+}
+
+impl Told {
+    fn get(&self, name: &str) -> Status {
+        let before = || self.start.get(name).map_or(Status::None, Member::status);
+        self.since.get(name).copied().unwrap_or_else(before)
+    }
+
+    fn set(&mut self, name: &str, status: Status) {
+        match self.since.get_mut(name) {
+            Some(known) => *known = status,
+            None => drop(self.since.insert(name.to_owned(), status)),
+        }
+    }
+}
+
 /// What is remembered of one host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
-    /// What its application was told of each member.
-    told: ByName<Status>,
+    told: Told,
     doubts: ByName<Doubt>,
     /// Which of the tags published each member's were when seen last.
     meta_place: HashMap<String, usize>,
 }
 
 impl Seen {
-    pub(super) fn knowing(told: ByName<Status>) -> Self {
+    /// Of a host that starts with this view.
+    pub(super) fn starting(view: View) -> Self {
+        let told = Told { start: view, since: ByName::default() };
         Seen { told, ..Seen::default() }
-    }
-
-    pub(super) fn forget(&mut self, name: &str) {
-        self.told.remove(name);
     }
 }
 
@@ -99,7 +118,7 @@ impl Membership {
     ) -> Option<Violation> {
         let Some(new) = new else {
             let name = old.as_ref()?.name();
-            seen.membership.told.remove(name);
+            seen.membership.told.set(name, Status::None);
             seen.membership.meta_place.remove(name);
             return None;
         };
@@ -198,7 +217,7 @@ fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
 
 /// M16: after everything was told, the application knows what the view holds.
 fn told_as_held(place: Place<'_>, seen: &Seen, new: &Member) -> Option<Violation> {
-    let told = seen.told.get(new.name()).copied().unwrap_or(Status::None);
+    let told = seen.told.get(new.name());
     let held = match new.status() {
         Status::Leaving => Status::Alive,
         other => other,
@@ -214,7 +233,7 @@ pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) 
     let Event::Members(news) = event else { return None };
     for member in &news.members {
         let name = member.name();
-        let before = seen.membership.told.get(name).copied().unwrap_or(Status::None);
+        let before = seen.membership.told.get(name);
         let after = match news.kind {
             MemberEventKind::Join => Status::Alive,
             MemberEventKind::Leave => Status::Left,
@@ -227,7 +246,7 @@ pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) 
             let what = format!("{} of a member that was {before}", news.kind);
             return place.violation("M16 events match state", name, what);
         }
-        seen.membership.told.insert(name.to_owned(), after);
+        seen.membership.told.set(name, after);
     }
     None
 }

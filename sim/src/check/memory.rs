@@ -1,13 +1,17 @@
 //! L7: whatever comes in, nothing grows beyond what the configuration allows.
 
-use tidings_core::Holding;
+use tidings_core::{Holding, Input};
 
 use super::Place;
 use crate::host::Host;
 use crate::watch::Violation;
 
-pub(super) fn bounded<R>(place: Place<'_>, host: &Host<R>) -> Option<Violation> {
-    over(place, host.node()?.holdings())
+/// Looks before each input but datagrams: what they fill, time empties.
+pub(super) fn bounded<R>(place: Place<'_>, host: &Host<R>, input: &Input<'_>) -> Option<Violation> {
+    match input {
+        Input::Datagram { .. } => None,
+        _ => over(place, host.node()?.holdings()),
+    }
 }
 
 /// The first of these that is too much.

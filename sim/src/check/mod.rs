@@ -128,10 +128,11 @@ impl<R: Rider> Watch<R> for Checks {
         }
         let local = machine.clock().local(world.now());
         let place = Place { world_time: world.now(), local, name: machine.name(), host };
-        let found = self.liveness.see(world, host, sight);
-        let found = found.or_else(|| self.conflicts.see(world, place, sight));
-        if found.is_some() {
-            return found;
+        if let Some(found) = self.liveness.see(world, host, sight) {
+            return Some(found);
+        }
+        if let Some(found) = self.conflicts.see(world, place, sight) {
+            return Some(found);
         }
         match sight {
             Sight::Started => {
@@ -151,8 +152,13 @@ impl<R: Rider> Watch<R> for Checks {
                 if let Input::Datagram { from, payload } = input {
                     self.packets.on_arrival(host, machine, *from, payload);
                 }
-                let found = memory::bounded(place, machine).or_else(|| self.look_at_view(world, place));
-                found.or_else(|| self.serf.on_input(place, machine, &mut self.hosts[host].serf, input))
+                if let Some(found) = self.look_at_view(world, place) {
+                    return Some(found);
+                }
+                if let Some(found) = memory::bounded(place, machine, input) {
+                    return Some(found);
+                }
+                self.serf.on_input(place, machine, &mut self.hosts[host].serf, input)
             }
             Sight::Output(Output::Trace(trace)) => self.on_trace(world, place, trace),
             Sight::Output(Output::Datagram { to, payload }) => {
@@ -174,14 +180,9 @@ impl<R: Rider> Watch<R> for Checks {
 
 impl Seen {
     fn start(view: View) -> Self {
-        let told = view.iter().map(|member| (member.name().to_owned(), member.status())).collect();
-        let local = view.local_name().to_owned();
-        let alone = view.len() <= 1;
-        let mut membership = membership::Seen::knowing(told);
-        if alone {
-            // A lone start tells its application of itself.
-            membership.forget(&local);
-        }
+        // A lone start tells its application of itself.
+        let known = if view.len() <= 1 { View::default() } else { view.clone() };
+        let membership = membership::Seen::starting(known);
         Seen { view, membership, ..Seen::default() }
     }
 }
