@@ -196,7 +196,7 @@ fn a_storm_of_everything_fills_nothing_beyond_its_bound() {
     let every = Some(Duration::from_millis(50));
     let storm = |what| Work { at: secs(1), every, times: 200, stream: None, what };
     cluster.work(storm(Task::Event { members: Pick::All, name: "e".into(), bytes: 300 }));
-    cluster.work(storm(Task::Query { members: Pick::All, name: "q".into(), relay: 2 }));
+    cluster.work(storm(Task::Query { members: Pick::All, name: "q".into(), relay: 2, to: None }));
     cluster.work(storm(Task::Join { members: Pick::Random(3), via: Pick::Random(3) }));
     cluster.trouble(secs(20), Trouble::Duplicate { rate: 0.5, later: secs(1), links: LinkPick::default() });
     cluster.run(secs(30));
