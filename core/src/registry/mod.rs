@@ -1,4 +1,28 @@
-//! The registry: services, checks and their health, written by their owners and known everywhere.
+//! The registry: services, checks and what nodes say of themselves, known to every member.
+//!
+//! # Owner writes
+//! Each agent is the only writer of its own records. A record's [`Stamp`] says when its owner wrote
+//! it; whoever holds two versions keeps the newer one, and nothing else needs to be reconciled.
+//! A node that is no agent is registered through one, which owns the records about it.
+//!
+//! # How it spreads
+//! A change rides the gossip to those members that understand it. What gossip misses, anti-entropy
+//! finds: members compare digests of all they hold, and fetch what differs ([`sketch`]).
+//!
+//! # What lies where
+//! | file | purpose |
+//! |---|---|
+//! | `record` | a record, its key and its stamp |
+//! | `service`, `check`, `node` | what records say |
+//! | `encoding` | their form on the wire and in the log |
+//! | `table` | all records known; the newer one wins |
+//! | `catalog` | what readers look things up in |
+//! | [`sketch`] | which records differ, at the cost of the difference |
+//! | [`log`] | registrations on disk |
 
+pub mod check;
 pub mod log;
+pub mod node;
+pub mod record;
+pub mod service;
 pub mod sketch;
