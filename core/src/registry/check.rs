@@ -36,7 +36,9 @@ impl Health {
     /// What the word means, in small letters.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Health::Passing, Health::Warning, Health::Critical].into_iter().find(|health| health.as_str() == word)
+        [Health::Passing, Health::Warning, Health::Critical]
+            .into_iter()
+            .find(|health| health.as_str() == word)
     }
 
     /// What the number means.

@@ -21,8 +21,12 @@
 //! | [`log`] | registrations on disk |
 
 pub mod check;
+pub mod encoding;
 pub mod log;
 pub mod node;
 pub mod record;
 pub mod service;
 pub mod sketch;
+
+mod table;
+mod texts;
