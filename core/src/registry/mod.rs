@@ -20,6 +20,7 @@
 //! | [`sketch`] | which records differ, at the cost of the difference |
 //! | [`log`] | registrations on disk |
 
+pub mod catalog;
 pub mod check;
 pub mod encoding;
 pub mod log;

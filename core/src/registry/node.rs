@@ -1,7 +1,5 @@
 //! What is registered of a node.
 
-use alloc::boxed::Box;
-
 use super::service::{Meta, Text};
 use crate::serf::clock::LamportTime;
 
@@ -24,11 +22,4 @@ pub struct NodeInfo {
     pub claimed: LamportTime,
     /// Of an agent: records of its earlier generations than this are void.
     pub floor: u64,
-}
-
-/// An order to look up by: tagged addresses and meta data, by name.
-pub(crate) fn sorted(mut pairs: alloc::vec::Vec<(Text, Text)>) -> Meta {
-    pairs.sort();
-    pairs.dedup_by(|later, earlier| later.0 == earlier.0);
-    pairs.into_boxed_slice() as Box<[_]>
 }
