@@ -10,13 +10,14 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::event::QueryId;
+use crate::registry::command::{RegistryCommand, RegistryError};
 
 /// Ties a [`Reply`] to its [`Command`]; chosen by the caller, never looked at by the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
 /// A request of the application.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Command {
     /// Enter a cluster through any of these addresses; answered by [`Reply::Joined`] once every
@@ -68,6 +69,8 @@ pub enum Command {
     },
     /// Change or list the encryption keys of the whole cluster.
     Keys(KeyCommand),
+    /// Register, deregister, report.
+    Registry(Box<RegistryCommand>),
     /// Try to re-enter through members known earlier (from a snapshot): one by one, until one
     /// answers. Answered by [`Reply::Joined`].
     Rejoin {
@@ -228,6 +231,9 @@ pub enum CommandError {
     /// The tags do not fit the wire.
     #[error("Encoded length of tags exceeds limit of 512 bytes")]
     TagsTooLarge,
+    /// The registry refused.
+    #[error("{0}")]
+    Registry(RegistryError),
     /// A name or tag that cannot be sent.
     #[error("{0}")]
     Invalid(String),

@@ -12,6 +12,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::error::ConfigError;
+use crate::registry::node::NodeInfo;
 use crate::serf::tags::Tags;
 
 /// Everything a node can be told before it starts.
@@ -72,6 +73,8 @@ pub struct Config {
     /// Remember the members in the snapshot across a leave, default off: after a leave the node
     /// starts alone.
     pub rejoin_after_leave: bool,
+    /// Services and checks.
+    pub registry: Registry,
     /// Hand out decisions as [`Output::Trace`](crate::Output::Trace) (default off).
     pub trace: bool,
     /// Deliberate bugs (default none).
@@ -319,6 +322,44 @@ pub struct Queues {
     pub depth_min: usize,
 }
 
+/// Services and checks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registry {
+    /// Keep a registry, and exchange it with those members that do too; default off.
+    pub enabled: bool,
+    /// Number of this run: greater than that of any run before, for example the time of day in
+    /// milliseconds at the start; default 0.
+    pub generation: u64,
+    /// What this agent says of itself.
+    pub node: NodeInfo,
+    /// Records held at most, default 1,048,576.
+    pub records_max: usize,
+    /// Records registered at this agent at most, default 65,536.
+    pub own_records_max: usize,
+    /// Deletions remembered at most, default 65,536; the oldest go first.
+    pub tombstones_max: usize,
+    /// How long deletions are remembered, default 72 h: longer than any partition that is to heal
+    /// without what was deleted coming back for a moment.
+    pub tombstone_for: Duration,
+    /// How long a change of a check's output alone may wait to be told, default 5 min.
+    pub output_interval: Duration,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Registry {
+            enabled: false,
+            generation: 0,
+            node: NodeInfo::default(),
+            records_max: 1 << 20,
+            own_records_max: 1 << 16,
+            tombstones_max: 1 << 16,
+            tombstone_for: secs(72 * 60 * 60),
+            output_interval: secs(5 * 60),
+        }
+    }
+}
+
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
@@ -414,6 +455,7 @@ impl Config {
             coordinate_peers_max: 4096,
             snapshot: false,
             rejoin_after_leave: false,
+            registry: Registry::default(),
             trace: false,
             #[cfg(tidings_bugs)]
             bugs: crate::bugs::Bugs::default(),

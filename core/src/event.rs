@@ -65,6 +65,20 @@ pub enum Event {
         /// The member.
         member: Member,
     },
+    /// An instance was critical for as long as its check allows, and was deregistered.
+    Deregistered {
+        /// The instance.
+        service: Arc<str>,
+        /// The check.
+        check: Arc<str>,
+    },
+    /// This agent spoke for a node that is no agent, and speaks for it no longer.
+    NodeClaimLost {
+        /// The node.
+        node: Arc<str>,
+        /// Who speaks for it: an agent that claimed it later, or the node itself.
+        to: Arc<str>,
+    },
 }
 
 /// What happened to members.

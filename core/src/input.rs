@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::command::{Command, Token};
+use crate::registry::check::Health;
 
 /// One thing that happened outside.
 ///
@@ -62,6 +63,15 @@ pub enum Input<'a> {
         id: PersistId,
         /// Why it failed, if it did.
         result: Result<(), String>,
+    },
+    /// A probe asked for by [`Output::RunCheck`](crate::Output::RunCheck) has ended.
+    CheckResult {
+        /// The number of the request.
+        id: CheckId,
+        /// How what it looked at fares.
+        status: Health,
+        /// What to show for it.
+        output: String,
     },
 }
 
@@ -121,6 +131,10 @@ pub enum StreamEvent<'a> {
 /// Names one [`Output::Resolve`](crate::Output::Resolve) request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResolveId(pub u64);
+
+/// Names one [`Output::RunCheck`](crate::Output::RunCheck) request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub u64);
 
 /// Names one [`Output::Persist`](crate::Output::Persist) request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

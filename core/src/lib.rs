@@ -167,7 +167,7 @@ pub use crate::config::Config;
 pub use crate::error::{ConfigError, Malformed, Misuse, Refusal, Refused};
 pub use crate::event::{Answer, AnswerKind, Event, MemberEvent, MemberEventKind, Query, QueryId, UserEvent};
 pub use crate::holdings::Holding;
-pub use crate::input::{Input, PersistId, ResolveId, StreamEvent, StreamId};
+pub use crate::input::{CheckId, Input, PersistId, ResolveId, StreamEvent, StreamId};
 pub use crate::metrics::{Metrics, Stats};
 pub use crate::node::Node;
 pub use crate::output::{Output, Persist, StreamAction};

@@ -1,5 +1,6 @@
 //! The node: sends each input to its part, keeps the output queue and the one deadline.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -11,6 +12,9 @@ use crate::error::{ConfigError, Misuse};
 use crate::input::{Input, StreamEvent};
 use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
+use crate::registry::command::RegistryError;
+use crate::registry::{OwnCheck, Registry, RegistryView};
+use crate::rng::Rng;
 use crate::serf::coordinate::Coordinate;
 use crate::serf::restore::Restored;
 use crate::serf::{Serf, reply};
@@ -44,6 +48,7 @@ pub struct Node {
     pub(crate) cx: Context,
     pub(crate) swim: Swim,
     pub(crate) serf: Serf,
+    pub(crate) registry: Option<Box<Registry>>,
     /// Reused from one datagram to the next.
     pub(crate) plain: Vec<u8>,
     pub(crate) opener: Opener,
@@ -82,7 +87,9 @@ impl Node {
         let mut swim = Swim::new(&mut cx, hash_seed)?;
         let serf = Serf::new(&mut cx, snapshot);
         serf.tell_coordinate(&mut swim);
-        let mut node = Node { cx, swim, serf, plain: Vec::new(), opener: Opener::new() };
+        let registry =
+            cx.config.registry.enabled.then(|| Box::new(Registry::new(&mut cx, swim.me.clone(), hash_seed)));
+        let mut node = Node { cx, swim, serf, registry, plain: Vec::new(), opener: Opener::new() };
         node.settle();
         Ok(node)
     }
@@ -118,6 +125,11 @@ impl Node {
             Input::Resolved { id, result } => self.swim.on_resolved(&mut self.cx, id, result),
             Input::Persisted { id, result } => {
                 self.serf.on_persisted(&mut self.cx, &mut self.swim, id, result);
+            }
+            Input::CheckResult { id, status, output } => {
+                if let Some(registry) = &mut self.registry {
+                    registry.on_result(&mut self.cx, id, status, &output);
+                }
             }
         }
         self.settle();
@@ -247,7 +259,7 @@ impl Node {
     /// Gives back memory that busier times needed. What each second needs comes back with the next
     /// packet and stays until the next rest.
     fn rest(&mut self) {
-        let Node { cx, swim, serf, plain, opener } = self;
+        let Node { cx, swim, serf, plain, opener, .. } = self;
         *plain = Vec::new();
         *opener = Opener::new();
         cx.outputs.shrink_to(OUTPUTS_KEEP);
@@ -257,7 +269,7 @@ impl Node {
     }
 
     fn on_deadline(&mut self, key: Key) {
-        let Node { cx, swim, serf, .. } = self;
+        let Node { cx, swim, serf, registry, .. } = self;
         match key {
             Key::Suspicion(name) => swim.on_suspicion_over(cx, &name),
             Key::Forget(name) => swim.on_forget(cx, &name),
@@ -272,6 +284,11 @@ impl Node {
             Key::Wait(waiter) => serf.on_waited(cx, swim, waiter, false),
             Key::Prune(name) => serf.on_prune(cx, swim, &name),
             Key::Overstay(name) => serf.on_overstay(cx, swim, &name),
+            Key::Check(number) => registry.iter_mut().for_each(|it| it.on_check(cx, number)),
+            Key::Output(number) => registry.iter_mut().for_each(|it| it.on_output(cx, number)),
+            Key::Deregister(number) => {
+                registry.iter_mut().for_each(|it| it.on_critical_too_long(cx, number));
+            }
         }
     }
 
@@ -326,8 +343,34 @@ impl Node {
                 return or_reply(cx, token, |cx| serf.update_tags(cx, swim, token, delete, set, replace));
             }
             Command::Keys(keys) => return serf.command_keys(cx, swim, token, &keys),
+            Command::Registry(command) => match &mut self.registry {
+                Some(registry) => {
+                    let is_agent = |name: &str| is_agent(swim, name);
+                    return registry.command(cx, token, is_agent, *command);
+                }
+                None => Err(CommandError::Registry(RegistryError::Off)),
+            },
         };
         reply(cx, token, result);
+    }
+
+    /// What this node's registry knows: an immutable copy, made in O(1). Empty without a registry.
+    #[must_use]
+    pub fn registry(&self) -> RegistryView {
+        self.registry
+            .as_ref()
+            .map_or_else(RegistryView::default, |it| RegistryView::new(it.records().clone()))
+    }
+
+    /// The checks registered at this node, by ID.
+    pub fn checks(&self) -> impl Iterator<Item = OwnCheck<'_>> {
+        self.registry.iter().flat_map(|registry| registry.checks())
+    }
+
+    /// A check registered at this node.
+    #[must_use]
+    pub fn check(&self, id: &str) -> Option<OwnCheck<'_>> {
+        self.registry.as_ref()?.check(id)
     }
 
     /// The address peers reach this node at.
@@ -335,6 +378,12 @@ impl Node {
     pub fn advertised(&self) -> SocketAddr {
         self.swim.addr
     }
+}
+
+/// Whether somebody of this name is a member that has not left.
+fn is_agent(swim: &Swim, name: &str) -> bool {
+    let member = swim.members.get(name);
+    member.is_some_and(|member| !matches!(member.status, Status::None | Status::Left))
 }
 
 /// Runs what answers its command later, unless it fails at once.

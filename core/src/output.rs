@@ -2,13 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::command::{CommandError, Reply, Token};
 use crate::event::Event;
-use crate::input::{PersistId, ResolveId, StreamId};
+use crate::input::{CheckId, PersistId, ResolveId, StreamId};
+use crate::registry::check::CheckSpec;
 use crate::trace::Trace;
 
 /// One thing the outside has to do or may want to know, in the order it was decided.
@@ -50,6 +52,13 @@ pub enum Output {
     /// Write to stable storage and, where asked, hand back
     /// [`Input::Persisted`](crate::Input::Persisted).
     Persist(Persist),
+    /// Do what a check asks for and hand back [`Input::CheckResult`](crate::Input::CheckResult).
+    RunCheck {
+        /// Names this request.
+        id: CheckId,
+        /// What to do: its [`Probe::Run`](crate::registry::check::Probe::Run).
+        spec: Arc<CheckSpec>,
+    },
     /// A decision and its cause; only when [`Config::trace`](crate::Config::trace) asks for it.
     Trace(Box<Trace>),
 }

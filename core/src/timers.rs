@@ -81,6 +81,12 @@ pub(crate) enum Key {
     Prune(Arc<str>),
     /// A member that is leaving should be gone.
     Overstay(Arc<str>),
+    /// A check's time has come.
+    Check(u64),
+    /// A check's output is told.
+    Output(u64),
+    /// An instance has been critical for too long, by this check.
+    Deregister(u64),
 }
 
 /// What is due.
@@ -166,6 +172,11 @@ impl Timers {
         self.places.insert(key.clone(), place);
         self.heap.push(Entry { at, order, key });
         self.sift_up(place);
+    }
+
+    /// Whether a deadline is set.
+    pub(crate) fn is_set(&self, key: &Key) -> bool {
+        self.places.contains_key(key)
     }
 
     /// Drops a deadline; does nothing if it is not set.

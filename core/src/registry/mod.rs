@@ -16,12 +16,15 @@
 //! | `service`, `check`, `node` | what records say |
 //! | `encoding` | their form on the wire and in the log |
 //! | `table` | all records known; the newer one wins |
+//! | `own`, `run`, `external` | what this agent registers, how its checks fare, nodes it speaks for |
+//! | `state` | all of it for one node, and how requests reach it |
 //! | `catalog` | what readers look things up in |
 //! | [`sketch`] | which records differ, at the cost of the difference |
 //! | [`log`] | registrations on disk |
 
 pub mod catalog;
 pub mod check;
+pub mod command;
 pub mod encoding;
 pub mod log;
 pub mod node;
@@ -29,5 +32,14 @@ pub mod record;
 pub mod service;
 pub mod sketch;
 
+mod external;
+mod own;
+mod run;
+mod state;
 mod table;
 mod texts;
+
+pub(crate) use self::state::Registry;
+
+pub use self::own::{NODE_MAINTENANCE, OwnCheck, SERVICE_MAINTENANCE};
+pub use self::state::RegistryView;

@@ -1,0 +1,213 @@
+//! The registry of a node: what it knows, what it registers, and how requests reach both.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::check::Health;
+use super::command::{RegistryCommand, RegistryError, Write};
+use super::encoding::Told;
+use super::own::{Own, OwnCheck};
+use super::record::{Kind, Record};
+use super::service::Text;
+use super::table::{Limits, Merged, Table};
+use super::texts::Texts;
+use crate::command::{CommandError, Reply, Token};
+use crate::context::Context;
+use crate::event::Event;
+use crate::input::CheckId;
+use crate::output::Output;
+use crate::serf::clock::{LamportClock, LamportTime};
+use crate::serf::reply;
+use crate::trie::Trie;
+
+/// The registry of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry {
+    pub(crate) table: Table,
+    pub(crate) own: Own,
+    pub(crate) texts: Texts,
+    /// Counts claims of nodes that are no agents.
+    pub(crate) clock: LamportClock,
+}
+
+impl Registry {
+    pub(crate) fn new(cx: &mut Context, me: Text, seed: u64) -> Self {
+        let config = &cx.config.registry;
+        let limits = Limits { records: config.records_max, tombstones: config.tombstones_max };
+        let mut registry = Registry {
+            table: Table::new(seed, limits),
+            own: Own::new(me, config.generation),
+            texts: Texts::new(seed),
+            clock: LamportClock::default(),
+        };
+        let info = cx.config.registry.node.clone();
+        registry.own.set_node(cx, &mut registry.table, info);
+        registry
+    }
+
+    /// All records this node knows.
+    pub(crate) const fn records(&self) -> &Trie<Record> {
+        self.table.records()
+    }
+
+    /// The checks registered here.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = OwnCheck<'_>> {
+        self.own.checks()
+    }
+
+    /// A check registered here.
+    pub(crate) fn check(&self, id: &str) -> Option<OwnCheck<'_>> {
+        self.own.check(id)
+    }
+
+    pub(crate) fn command(
+        &mut self,
+        cx: &mut Context,
+        token: Token,
+        is_agent: impl FnOnce(&str) -> bool,
+        command: RegistryCommand,
+    ) {
+        let result = self.carry_out(cx, is_agent, command);
+        match result {
+            Ok(()) => reply(cx, token, Ok(Reply::Done)),
+            Err(error) => reply(cx, token, Err(CommandError::Registry(error))),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        cx: &mut Context,
+        is_agent: impl FnOnce(&str) -> bool,
+        command: RegistryCommand,
+    ) -> Result<(), RegistryError> {
+        let Registry { table, own, clock, .. } = self;
+        match command {
+            RegistryCommand::Register { id, service, checks, replace_checks } => {
+                own.register(cx, table, &id, service, checks, replace_checks)
+            }
+            RegistryCommand::RegisterCheck(spec) => own.register_check(cx, table, spec),
+            RegistryCommand::Deregister(id) => {
+                own.deregister(cx, table, &id);
+                Ok(())
+            }
+            RegistryCommand::DeregisterCheck(id) => {
+                own.deregister_check(cx, table, &id);
+                Ok(())
+            }
+            RegistryCommand::Report { check, status, output } => {
+                own.report(cx, table, &check, status, &output)
+            }
+            RegistryCommand::Maintain { service, reason } => {
+                own.maintain(cx, table, service.as_ref(), reason.as_deref())
+            }
+            RegistryCommand::DescribeNode(info) => {
+                own.set_node(cx, table, info);
+                Ok(())
+            }
+            RegistryCommand::Write(Write { node, .. }) if is_agent(&node) => {
+                Err(RegistryError::IsAgent(node.to_string()))
+            }
+            RegistryCommand::Write(write) => {
+                let claimed = clock.increment();
+                own.write_external(cx, table, write, claimed)
+            }
+            RegistryCommand::Erase(erase) => {
+                own.erase_external(cx, table, &erase);
+                Ok(())
+            }
+        }
+    }
+
+    /// A check's time has come.
+    pub(crate) fn on_check(&mut self, cx: &mut Context, number: u64) {
+        if let Some(spec) = self.own.on_check(cx, &mut self.table, number) {
+            cx.outputs.push_back(Output::RunCheck { id: CheckId(number), spec });
+        }
+    }
+
+    /// A probe has ended.
+    pub(crate) fn on_result(&mut self, cx: &mut Context, id: CheckId, status: Health, output: &str) {
+        self.own.on_result(cx, &mut self.table, id.0, status, output);
+    }
+
+    /// It is time to tell a check's output.
+    pub(crate) fn on_output(&mut self, cx: &mut Context, number: u64) {
+        self.own.on_output(cx, &mut self.table, number);
+    }
+
+    /// An instance has been critical for too long.
+    pub(crate) fn on_critical_too_long(&mut self, cx: &mut Context, number: u64) {
+        if let Some((service, check)) = self.own.on_critical_too_long(cx, &mut self.table, number) {
+            cx.event(Event::Deregistered { service, check });
+        }
+    }
+
+    /// Somebody tells of a record. Whether it was news, to be passed on; what is known better, for
+    /// whoever told it.
+    pub(crate) fn hear(&mut self, cx: &mut Context, told: Told) -> Merged {
+        self.table.expire(cx.now);
+        if told.key().owner == self.own.me {
+            self.own.contradict(cx, &mut self.table, &told);
+            return Merged::Known;
+        }
+        let claim = claim_of(&told);
+        let merged = self.table.merge(told, cx.now + cx.config.registry.tombstone_for);
+        if let (Merged::News(_), Some((node, owner, claimed))) = (&merged, claim) {
+            self.hear_claim(cx, &node, &owner, claimed);
+        }
+        merged
+    }
+
+    /// Another agent claims a node. If this one does too, the later claim stands.
+    fn hear_claim(&mut self, cx: &mut Context, node: &Text, owner: &Text, claimed: LamportTime) {
+        if claimed.is_credible() {
+            self.clock.witness(claimed);
+        }
+        let mut key = self.own.key(Kind::Node, "");
+        key.node = node.clone();
+        let mine = self.table.get(&key).and_then(Record::node).map(|info| info.claimed);
+        if mine.is_some_and(|mine| (mine, &self.own.me) < (claimed, owner))
+            && self.own.yield_node(cx, &mut self.table, node)
+        {
+            cx.event(Event::NodeClaimLost { node: node.clone(), to: owner.clone() });
+        }
+    }
+
+    /// A node this one may speak for turns out to be an agent: it speaks for itself.
+    pub(crate) fn on_agent(&mut self, cx: &mut Context, name: &Text) {
+        if self.own.yield_node(cx, &mut self.table, name) {
+            cx.event(Event::NodeClaimLost { node: name.clone(), to: name.clone() });
+        }
+    }
+
+    /// What was written and is not yet told.
+    pub(crate) fn take_told(&mut self) -> Vec<Told> {
+        core::mem::take(&mut self.own.told)
+    }
+}
+
+/// Node, owner and time of a claim, if it is one.
+fn claim_of(told: &Told) -> Option<(Text, Text, LamportTime)> {
+    let Told::Is(record) = told else { return None };
+    let key = record.key();
+    let info = record.node().filter(|_| key.node != key.owner)?;
+    Some((key.node.clone(), key.owner.clone(), info.claimed))
+}
+
+/// What a node's registry knows at one moment: cheap to clone; a clone never changes.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryView {
+    records: Trie<Record>,
+}
+
+impl RegistryView {
+    pub(crate) const fn new(records: Trie<Record>) -> Self {
+        RegistryView { records }
+    }
+
+    /// All records known.
+    #[must_use]
+    pub const fn records(&self) -> &Trie<Record> {
+        &self.records
+    }
+}
