@@ -1,0 +1,311 @@
+//! What an agent registers, and how its checks fare, in virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_core::registry::catalog::Catalog;
+use tidings_core::registry::check::{Action, CheckSpec, Health, Probe};
+use tidings_core::registry::command::{Erase, Erased, RegistryCommand, RegistryError, Write};
+use tidings_core::registry::node::NodeInfo;
+use tidings_core::registry::service::Service;
+use tidings_core::{CheckId, Command, CommandError, Config, Event, Input, Node, Output, Reply, Time, Token};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A node alone, and what came out of it.
+struct Agent {
+    node: Node,
+    now: Time,
+    catalog: Catalog,
+    replies: Vec<Result<Reply, CommandError>>,
+    probes: Vec<(CheckId, Arc<CheckSpec>)>,
+    events: Vec<(Time, Event)>,
+}
+
+impl Agent {
+    fn start() -> Self {
+        let mut config = Config::lan("a", "10.0.0.1:7946".parse().unwrap());
+        config.registry.enabled = true;
+        config.registry.generation = 7;
+        let node = Node::new(config, [1; 32], Time::ZERO).unwrap();
+        let mut agent = Agent {
+            node,
+            now: Time::ZERO,
+            catalog: Catalog::new(1),
+            replies: vec![],
+            probes: vec![],
+            events: vec![],
+        };
+        agent.drain();
+        agent
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Reply { result, .. } => self.replies.push(result),
+                Output::RunCheck { id, spec } => self.probes.push((id, spec)),
+                Output::Event(event) => self.events.push((self.now, event)),
+                _ => {}
+            }
+        }
+        self.catalog.update(&self.node.view(), self.node.registry().records());
+    }
+
+    fn ask(&mut self, command: RegistryCommand) -> Result<Reply, CommandError> {
+        let command = Command::Registry(Box::new(command));
+        self.node.handle_input(self.now, Input::Command { token: Token(1), command }).unwrap();
+        self.drain();
+        self.replies.pop().expect("an answer at once")
+    }
+
+    fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.node.poll_timeout().filter(|at| *at <= end) {
+            self.now = at;
+            self.node.handle_input(at, Input::Timeout).unwrap();
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    /// Until a probe is asked for.
+    fn run_to_probe(&mut self) -> (CheckId, Arc<CheckSpec>) {
+        self.probes.clear();
+        while self.probes.is_empty() {
+            let at = self.node.poll_timeout().expect("a node always has a deadline");
+            self.run(at.since(self.now));
+        }
+        self.probes.remove(0)
+    }
+
+    fn register(&mut self, id: &str, checks: Vec<CheckSpec>) {
+        let service = Service { name: "web".into(), port: 80, ..Service::default() };
+        let command = RegistryCommand::Register { id: id.into(), service, checks, replace_checks: false };
+        assert_eq!(self.ask(command), Ok(Reply::Done));
+    }
+
+    fn report(&mut self, check: &str, status: Health) -> Result<Reply, CommandError> {
+        self.ask(RegistryCommand::Report { check: check.into(), status, output: "said".into() })
+    }
+
+    /// How each instance of `web` fares.
+    fn web(&self) -> Vec<(String, Health)> {
+        self.catalog.service("web").map(|it| (it.shown.id().to_string(), it.health())).collect()
+    }
+
+    /// Number of writes so far, as the newest stamp tells.
+    fn writes(&self) -> u64 {
+        self.node.registry().records().iter().map(|record| record.stamp().version).max().unwrap_or(0)
+    }
+}
+
+fn check(id: &str, probe: Probe) -> CheckSpec {
+    CheckSpec {
+        id: id.into(),
+        name: id.into(),
+        notes: "".into(),
+        service_id: "".into(),
+        status: None,
+        probe,
+        success_before_passing: 0,
+        failures_before_critical: 0,
+        deregister_after: Duration::ZERO,
+        output_max: 4096,
+    }
+}
+
+fn refused(error: RegistryError) -> Result<Reply, CommandError> {
+    Err(CommandError::Registry(error))
+}
+
+#[test]
+fn a_node_without_a_registry_says_so() {
+    let mut agent = Agent::start();
+    agent.node = Node::new(Config::lan("a", "10.0.0.1:7946".parse().unwrap()), [1; 32], Time::ZERO).unwrap();
+    assert_eq!(agent.ask(RegistryCommand::Deregister("x".into())), refused(RegistryError::Off));
+    assert!(agent.node.registry().records().is_empty());
+}
+
+#[test]
+fn what_is_registered_is_seen_at_once_and_goes_with_its_checks() {
+    let mut agent = Agent::start();
+    agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+    agent.register("2", vec![]);
+    assert_eq!(agent.web(), [("1".into(), Health::Critical), ("2".into(), Health::Passing)]);
+    assert_eq!(agent.report("c1", Health::Passing), Ok(Reply::Done));
+    assert_eq!(agent.web()[0].1, Health::Passing);
+    assert_eq!(agent.ask(RegistryCommand::Deregister("1".into())), Ok(Reply::Done));
+    assert_eq!((agent.web().len(), agent.node.checks().count()), (1, 0));
+    assert_eq!(agent.report("c1", Health::Passing), refused(RegistryError::NotTtl("c1".into())));
+    assert_eq!(agent.ask(RegistryCommand::Deregister("1".into())), Ok(Reply::Done), "gone already");
+    assert!(agent.node.registry().records().iter().all(|record| record.stamp().generation == 7));
+}
+
+#[test]
+fn saying_the_same_again_writes_nothing() {
+    let mut agent = Agent::start();
+    agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+    agent.report("c1", Health::Passing).unwrap();
+    let writes = agent.writes();
+    for _ in 0..5 {
+        agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+        agent.report("c1", Health::Passing).unwrap();
+        agent.run(SECOND);
+    }
+    assert_eq!((agent.writes(), agent.web()[0].1), (writes, Health::Passing));
+}
+
+#[test]
+fn time_to_live_ends_to_the_nanosecond_and_starts_anew_with_each_report() {
+    let mut agent = Agent::start();
+    agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+    agent.report("c1", Health::Passing).unwrap();
+    agent.run(9 * SECOND);
+    agent.report("c1", Health::Passing).unwrap();
+    agent.run(10 * SECOND - Duration::from_nanos(1));
+    assert_eq!(agent.web()[0].1, Health::Passing);
+    agent.run(Duration::from_nanos(1));
+    assert_eq!(agent.web()[0].1, Health::Critical);
+    assert_eq!(&**agent.node.check("c1").unwrap().output, "TTL expired");
+}
+
+#[test]
+fn an_instance_that_stays_critical_goes_when_its_time_is_over() {
+    let mut agent = Agent::start();
+    let spec = CheckSpec { deregister_after: 30 * SECOND, ..check("c1", Probe::Ttl(10 * SECOND)) };
+    agent.register("1", vec![spec, check("c2", Probe::Ttl(10 * SECOND))]);
+    agent.report("c1", Health::Passing).unwrap();
+    agent.run(40 * SECOND - Duration::from_nanos(1));
+    assert_eq!(agent.web().len(), 1);
+    agent.run(Duration::from_nanos(1));
+    assert!(agent.web().is_empty());
+    let gone = Event::Deregistered { service: "1".into(), check: "c1".into() };
+    assert!(agent.events.contains(&(Time::ZERO + 40 * SECOND, gone)));
+    assert_eq!(agent.node.checks().count(), 0);
+    agent.run(100 * SECOND);
+}
+
+#[test]
+fn probes_are_asked_for_and_their_results_count() {
+    let mut agent = Agent::start();
+    let action = Arc::new(Action::Tcp { address: "h:1".into() });
+    let probe = Probe::Run { interval: 10 * SECOND, timeout: SECOND, action };
+    agent.register("1", vec![check("c1", probe)]);
+    let (id, spec) = agent.run_to_probe();
+    assert_eq!(&*spec.id, "c1");
+    assert!(agent.now < Time::ZERO + 10 * SECOND);
+    // Nobody answers in time.
+    agent.run(2 * SECOND);
+    assert_eq!(agent.web()[0].1, Health::Critical);
+    let (id_again, _) = agent.run_to_probe();
+    assert_eq!(id_again, id);
+    let result = Input::CheckResult { id, status: Health::Passing, output: "connected".into() };
+    agent.node.handle_input(agent.now, result).unwrap();
+    agent.drain();
+    assert_eq!(agent.web()[0].1, Health::Passing);
+    // After it is deregistered a result changes nothing.
+    agent.ask(RegistryCommand::Deregister("1".into())).unwrap();
+    let result = Input::CheckResult { id, status: Health::Critical, output: "late".into() };
+    agent.node.handle_input(agent.now, result).unwrap();
+    agent.drain();
+    assert!(agent.web().is_empty());
+}
+
+#[test]
+fn output_alone_is_told_late_and_only_once() {
+    let mut agent = Agent::start();
+    agent.register("1", vec![check("c1", Probe::Ttl(1000 * SECOND))]);
+    agent.report("c1", Health::Passing).unwrap();
+    let writes = agent.writes();
+    for output in ["a", "b", "c"] {
+        let report =
+            RegistryCommand::Report { check: "c1".into(), status: Health::Passing, output: output.into() };
+        agent.ask(report).unwrap();
+        assert_eq!(&**agent.node.check("c1").unwrap().output, output);
+        agent.run(SECOND);
+    }
+    assert_eq!(agent.writes(), writes);
+    agent.run(Duration::from_secs(6 * 60));
+    assert_eq!(agent.writes(), writes + 1);
+    let told = agent.catalog.checks_faring(Health::Passing).next().unwrap().1.record().check().unwrap();
+    assert_eq!(&*told.output, "c");
+}
+
+#[test]
+fn maintenance_stops_traffic_for_an_instance_or_all() {
+    let mut agent = Agent::start();
+    agent.register("1", vec![]);
+    agent.register("2", vec![]);
+    let maintain = |service: Option<&str>, reason: Option<&str>| RegistryCommand::Maintain {
+        service: service.map(Into::into),
+        reason: reason.map(Into::into),
+    };
+    agent.ask(maintain(Some("1"), Some("why"))).unwrap();
+    assert_eq!(agent.web(), [("1".into(), Health::Critical), ("2".into(), Health::Passing)]);
+    assert_eq!(&*agent.node.check("_service_maintenance:1").unwrap().spec.notes, "why");
+    agent.ask(maintain(Some("1"), None)).unwrap();
+    agent.ask(maintain(None, Some(""))).unwrap();
+    assert!(agent.web().iter().all(|(_, health)| *health == Health::Critical));
+    agent.ask(maintain(None, None)).unwrap();
+    assert!(agent.web().iter().all(|(_, health)| *health == Health::Passing));
+    assert_eq!(agent.ask(maintain(Some("x"), Some(""))), refused(RegistryError::UnknownService("x".into())));
+}
+
+#[test]
+fn checks_are_kept_replaced_or_dropped_as_asked() {
+    let mut agent = Agent::start();
+    let names = |agent: &Agent| agent.node.checks().map(|it| it.spec.id.to_string()).collect::<Vec<_>>();
+    agent.register("1", vec![check("a", Probe::Ttl(SECOND)), check("b", Probe::Ttl(SECOND))]);
+    agent.register("1", vec![]);
+    assert_eq!(names(&agent), ["a", "b"]);
+    let command = RegistryCommand::Register {
+        id: "1".into(),
+        service: Service { name: "web".into(), ..Service::default() },
+        checks: vec![check("c", Probe::Ttl(SECOND))],
+        replace_checks: true,
+    };
+    agent.ask(command).unwrap();
+    assert_eq!(names(&agent), ["c"]);
+    let stray = CheckSpec { service_id: "nobody".into(), ..check("d", Probe::Ttl(SECOND)) };
+    assert_eq!(
+        agent.ask(RegistryCommand::RegisterCheck(stray)),
+        refused(RegistryError::NoService("nobody".into()))
+    );
+}
+
+#[test]
+fn an_agent_may_speak_for_nodes_that_are_none() {
+    let mut agent = Agent::start();
+    let write = |info: Option<NodeInfo>| {
+        RegistryCommand::Write(Write {
+            node: "db".into(),
+            info,
+            service: Some(("web9".into(), Service { name: "web".into(), ..Service::default() })),
+            checks: vec![],
+        })
+    };
+    assert_eq!(agent.ask(write(None)), refused(RegistryError::NoAddress));
+    let info = NodeInfo { address: "10.9.9.9".into(), ..NodeInfo::default() };
+    agent.ask(write(Some(info))).unwrap();
+    assert_eq!(agent.web(), [("web9".into(), Health::Passing)]);
+    assert_eq!(agent.catalog.service("web").next().unwrap().address(), "10.9.9.9");
+    let own = RegistryCommand::Write(Write { node: "a".into(), ..Write::default() });
+    assert_eq!(agent.ask(own), refused(RegistryError::IsAgent("a".into())));
+    agent.ask(RegistryCommand::Erase(Erase { node: "db".into(), what: Erased::Node })).unwrap();
+    assert!(agent.web().is_empty() && agent.catalog.node("db").is_none());
+}
+
+#[test]
+fn too_much_is_refused_and_nothing_of_it_is_kept() {
+    let mut agent = Agent::start();
+    let service =
+        Service { name: "web".into(), tags: vec!["t".repeat(200_000).into()].into(), ..Service::default() };
+    let command =
+        RegistryCommand::Register { id: "1".into(), service, checks: vec![], replace_checks: false };
+    assert!(matches!(
+        agent.ask(command),
+        Err(CommandError::Registry(RegistryError::TooLarge { what: "registration", .. }))
+    ));
+    assert!(agent.web().is_empty());
+}
