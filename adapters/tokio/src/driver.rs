@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tidings_core::registry::check::Health;
 use tidings_core::{Answer, AnswerKind, CommandError};
 use tidings_core::{
-    Command, Event, Input, Node, Output, PersistId, QueryId, Reply, ResolveId, StreamAction, StreamEvent,
-    StreamId, Time, Token,
+    CheckId, Command, Event, Input, Node, Output, PersistId, QueryId, Reply, ResolveId, StreamAction,
+    StreamEvent, StreamId, Time, Token,
 };
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::accept::{Acceptor, Incoming};
+use crate::checks::Checks;
 use crate::events::{AnswerSender, Notice};
 use crate::handle::{Request, Shared, Waiting};
 use crate::persist::Records;
@@ -27,6 +29,7 @@ const TAKEN_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) enum Completion {
     Persisted { id: PersistId, result: Result<(), String> },
+    Checked { id: CheckId, status: Health, output: String },
     Resolved { id: ResolveId, result: Result<Vec<std::net::SocketAddr>, String> },
 }
 
@@ -38,6 +41,7 @@ pub(crate) struct Driver {
     pub(crate) streams: Streams,
     pub(crate) resolver: Resolver,
     pub(crate) records: Records,
+    pub(crate) checks: Checks,
     pub(crate) events: broadcast::Sender<Notice>,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) completions: mpsc::UnboundedReceiver<Completion>,
@@ -153,6 +157,9 @@ impl Driver {
             Wake::Requests(_) => return self.on_requests(),
             Wake::Completion(completion) => match completion {
                 Some(Completion::Persisted { id, result }) => self.input(Input::Persisted { id, result }),
+                Some(Completion::Checked { id, status, output }) => {
+                    self.input(Input::CheckResult { id, status, output });
+                }
                 Some(Completion::Resolved { id, result }) => self.input(Input::Resolved { id, result }),
                 None => unreachable!("the resolver holds a sender"),
             },
@@ -221,7 +228,7 @@ impl Driver {
         hand_in(&mut self.node, self.clock.now(), input);
     }
 
-    /// Publishes the members, does what the node wants done, arms the timer.
+    /// Publishes what is known, does what the node wants done, arms the timer.
     fn settle(&mut self) {
         self.publish();
         self.obey_all();
@@ -236,8 +243,17 @@ impl Driver {
     /// Before any event about it is told, so that who hears of a change finds it.
     fn publish(&self) {
         let view = self.node.view();
-        if !self.shared.view.load().same(&view) {
+        let news = !self.shared.view.load().same(&view);
+        if news {
             self.shared.view.store(Arc::new(view));
+        }
+        let registry = self.node.registry();
+        let registered = !self.shared.registry.load().same(&registry);
+        if registered {
+            self.shared.registry.store(Arc::new(registry));
+        }
+        if news || registered {
+            self.shared.changed.send_replace(());
         }
     }
 
@@ -256,6 +272,7 @@ impl Driver {
             Output::Event(event) => self.tell(event),
             Output::Resolve { id, host, port } => self.resolver.start(id, host, port),
             Output::Persist(persist) => self.records.hand_over(persist),
+            Output::RunCheck { id, spec } => self.checks.hand_over(id, spec),
             Output::Trace(trace) => {
                 #[cfg(feature = "tracing")]
                 tracing::trace!(cause = ?trace.cause, decision = ?trace.decision, "decided");

@@ -9,6 +9,8 @@ use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tidings_core::registry::RegistryView;
+use tidings_core::registry::command::RegistryCommand;
 use tidings_core::{
     Command, CommandError, Config, JoinFailure, KeyCommand, KeyReport, Metrics, Node, QueryId, QueryParams,
     Reply, Stats, View,
@@ -38,6 +40,9 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) view: ArcSwap<View>,
+    pub(crate) registry: ArcSwap<RegistryView>,
+    /// Told after either of them has changed.
+    pub(crate) changed: watch::Sender<()>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) config: Arc<Config>,
     pub(crate) local_addr: SocketAddr,
@@ -186,6 +191,26 @@ impl Handle {
     #[must_use]
     pub fn view(&self) -> Arc<View> {
         self.shared.view.load_full()
+    }
+
+    /// What the registry knows now. Never waits, takes no lock; the copy never changes.
+    #[must_use]
+    pub fn registry(&self) -> Arc<RegistryView> {
+        self.shared.registry.load_full()
+    }
+
+    /// Tells when [`view`](Self::view) or [`registry`](Self::registry) has changed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changed.subscribe()
+    }
+
+    /// Registers, deregisters or reports.
+    ///
+    /// # Errors
+    /// [`CommandError::Registry`] with what was wrong.
+    pub async fn register(&self, command: RegistryCommand) -> Result<(), Error> {
+        self.done(Command::Registry(Box::new(command))).await
     }
 
     /// How the node stands.
@@ -338,6 +363,8 @@ mod tests {
         let local_addr = config.advertise;
         let shared = Arc::new(Shared {
             view: ArcSwap::default(),
+            registry: ArcSwap::default(),
+            changed: watch::channel(()).0,
             counters: Arc::default(),
             config: Arc::new(config),
             local_addr,

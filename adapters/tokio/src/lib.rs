@@ -33,6 +33,7 @@
 
 mod accept;
 mod bind;
+mod checks;
 mod driver;
 mod error;
 mod events;
@@ -45,6 +46,7 @@ mod spawn;
 mod stream;
 mod udp;
 
+pub use crate::checks::{CheckReply, CheckRequest};
 pub use crate::error::{Error, SpawnError};
 pub use crate::events::{Events, Notice, QueryItem, QueryStream};
 pub use crate::handle::{Handle, Joined};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tidings_core::Restored;
 use tokio::sync::mpsc;
 
+use crate::checks::CheckRequest;
 use crate::persist::PersistRequest;
 
 /// How a node runs; the protocol's own settings are in [`Config`](tidings_core::Config).
@@ -31,6 +32,8 @@ pub struct Options {
     pub datagram_backlog_max: usize,
     /// Who writes snapshot and keyring records; needed if the configuration asks for them.
     pub persist: Option<mpsc::Sender<PersistRequest>>,
+    /// Who runs the probes of checks. Without one they fail.
+    pub checks: Option<mpsc::Sender<CheckRequest>>,
 }
 
 impl Default for Options {
@@ -43,6 +46,7 @@ impl Default for Options {
             stream_backlog_max: 64 << 20,
             datagram_backlog_max: 1024,
             persist: None,
+            checks: None,
         }
     }
 }

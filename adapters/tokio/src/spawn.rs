@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::accept::Acceptor;
 use crate::bind::{bind, complete_advertise};
+use crate::checks::Checks;
 use crate::driver::{Clock, Driver, Pending, Timer};
 use crate::error::SpawnError;
 use crate::events::Events;
@@ -68,6 +69,8 @@ pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle
     let (events, subscription) = broadcast::channel(options.events_max.clamp(1, 1 << 20));
     let shared = Arc::new(Shared {
         view: ArcSwap::from_pointee(node.view()),
+        registry: ArcSwap::from_pointee(node.registry()),
+        changed: watch::channel(()).0,
         counters: counters.clone(),
         config: config.clone(),
         local_addr: sockets.local,
@@ -82,7 +85,8 @@ pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle
         acceptor: Acceptor::new(sockets.tcp, open_max, counters).map_err(SpawnError::Socket)?,
         streams: Streams::new(limits(&config, &options)),
         resolver: Resolver::new(completer.clone()),
-        records: Records::new(options.persist, completer),
+        records: Records::new(options.persist, completer.clone()),
+        checks: Checks::new(options.checks, completer),
         events,
         requests: requested,
         completions,

@@ -205,6 +205,12 @@ impl RegistryView {
         RegistryView { records }
     }
 
+    /// Whether both hold the very same memory, and so the same records.
+    #[must_use]
+    pub fn same(&self, other: &RegistryView) -> bool {
+        self.records.same(&other.records)
+    }
+
     /// All records known.
     #[must_use]
     pub const fn records(&self) -> &Trie<Record> {
