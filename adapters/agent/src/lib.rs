@@ -9,6 +9,7 @@ pub mod config;
 pub mod duration;
 mod errors;
 pub mod handlers;
+pub mod http;
 pub mod log;
 pub mod quote;
 pub mod server;

@@ -1,0 +1,6 @@
+//! The HTTP interface (consul-http): registrations in, the catalog out.
+
+mod decode;
+mod params;
+mod registration;
+mod shape;
