@@ -330,6 +330,9 @@ pub struct Registry {
     /// Number of this run: greater than that of any run before, for example the time of day in
     /// milliseconds at the start; default 0.
     pub generation: u64,
+    /// Have each registration written (as [`Persist::Registry`](crate::Persist::Registry)) before it
+    /// is confirmed, default off: with the process goes what was registered.
+    pub durable: bool,
     /// What this agent says of itself.
     pub node: NodeInfo,
     /// Records held at most, default 1,048,576.
@@ -350,6 +353,7 @@ impl Default for Registry {
         Registry {
             enabled: false,
             generation: 0,
+            durable: false,
             node: NodeInfo::default(),
             records_max: 1 << 20,
             own_records_max: 1 << 16,

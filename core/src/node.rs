@@ -88,7 +88,9 @@ impl Node {
         let serf = Serf::new(&mut cx, snapshot);
         serf.tell_coordinate(&mut swim);
         let registry =
-            cx.config.registry.enabled.then(|| Box::new(Registry::new(&mut cx, swim.me.clone(), hash_seed)));
+            cx.config.registry.enabled.then(|| {
+                Box::new(Registry::new(&mut cx, swim.me.clone(), hash_seed, &snapshot.registrations))
+            });
         let mut node = Node { cx, swim, serf, registry, plain: Vec::new(), opener: Opener::new() };
         node.settle();
         Ok(node)
@@ -124,7 +126,11 @@ impl Node {
             Input::Command { token, command } => self.on_command(token, command),
             Input::Resolved { id, result } => self.swim.on_resolved(&mut self.cx, id, result),
             Input::Persisted { id, result } => {
-                self.serf.on_persisted(&mut self.cx, &mut self.swim, id, result);
+                let Node { cx, swim, serf, registry, .. } = self;
+                let registrys = registry.as_mut().is_some_and(|it| it.on_persisted(cx, id, &result));
+                if !registrys {
+                    serf.on_persisted(cx, swim, id, result);
+                }
             }
             Input::CheckResult { id, status, output } => {
                 if let Some(registry) = &mut self.registry {

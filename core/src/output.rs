@@ -95,6 +95,16 @@ pub enum Persist {
         /// The new content.
         lines: Bytes,
     },
+    /// Append to the log of registrations, or replace it as a whole. It must be on disk before that
+    /// is reported.
+    Registry {
+        /// Names this request; report it with [`Input::Persisted`](crate::Input::Persisted).
+        id: PersistId,
+        /// What to append, or the new content.
+        bytes: Bytes,
+        /// It is the new content (to be put in place atomically).
+        replace: bool,
+    },
     /// Replace the keyring file as a whole; its outcome decides what the asker is told.
     Keyring {
         /// Names this request; report it with [`Input::Persisted`](crate::Input::Persisted).

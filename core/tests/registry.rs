@@ -8,7 +8,9 @@ use tidings_core::registry::check::{Action, CheckSpec, Health, Probe};
 use tidings_core::registry::command::{Erase, Erased, RegistryCommand, RegistryError, Write};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::Service;
-use tidings_core::{CheckId, Command, CommandError, Config, Event, Input, Node, Output, Reply, Time, Token};
+use tidings_core::{
+    CheckId, Command, CommandError, Config, Event, Input, Node, Output, Persist, Reply, Restored, Time, Token,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,14 +22,25 @@ struct Agent {
     replies: Vec<Result<Reply, CommandError>>,
     probes: Vec<(CheckId, Arc<CheckSpec>)>,
     events: Vec<(Time, Event)>,
+    /// Its log of registrations.
+    disk: Vec<u8>,
+    disk_full: bool,
 }
 
 impl Agent {
     fn start() -> Self {
+        Self::start_with(None, 7)
+    }
+
+    /// An agent that keeps its registrations, after a run that left this log.
+    fn start_with(log: Option<&[u8]>, generation: u64) -> Self {
         let mut config = Config::lan("a", "10.0.0.1:7946".parse().unwrap());
         config.registry.enabled = true;
-        config.registry.generation = 7;
-        let node = Node::new(config, [1; 32], Time::ZERO).unwrap();
+        config.registry.generation = generation;
+        config.registry.durable = log.is_some();
+        let registrations = log.unwrap_or_default().to_vec().into();
+        let restored = Restored { registrations, ..Restored::default() };
+        let node = Node::restore(config, [1; 32], Time::ZERO, &restored).unwrap();
         let mut agent = Agent {
             node,
             now: Time::ZERO,
@@ -35,6 +48,8 @@ impl Agent {
             replies: vec![],
             probes: vec![],
             events: vec![],
+            disk: vec![],
+            disk_full: false,
         };
         agent.drain();
         agent
@@ -46,6 +61,16 @@ impl Agent {
                 Output::Reply { result, .. } => self.replies.push(result),
                 Output::RunCheck { id, spec } => self.probes.push((id, spec)),
                 Output::Event(event) => self.events.push((self.now, event)),
+                Output::Persist(Persist::Registry { id, bytes, replace }) => {
+                    let result = if self.disk_full { Err("no space left on device".into()) } else { Ok(()) };
+                    if result.is_ok() && replace {
+                        self.disk.clear();
+                    }
+                    if result.is_ok() {
+                        self.disk.extend(&bytes);
+                    }
+                    self.node.handle_input(self.now, Input::Persisted { id, result }).unwrap();
+                }
                 _ => {}
             }
         }
@@ -308,4 +333,94 @@ fn too_much_is_refused_and_nothing_of_it_is_kept() {
         Err(CommandError::Registry(RegistryError::TooLarge { what: "registration", .. }))
     ));
     assert!(agent.web().is_empty());
+}
+
+/// What stands at an agent: instances with their health, and its checks.
+fn picture(agent: &Agent) -> (Vec<(String, Health)>, Vec<(String, Health, String)>) {
+    let checks = agent.node.checks();
+    let checks = checks.map(|it| (it.spec.id.to_string(), it.status, it.output.to_string()));
+    (agent.web(), checks.collect())
+}
+
+#[test]
+fn registrations_survive_a_crash_with_the_state_of_their_checks() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+    agent.register("2", vec![]);
+    agent.register("3", vec![]);
+    agent.report("c1", Health::Warning).unwrap();
+    agent.ask(RegistryCommand::Deregister("3".into())).unwrap();
+    let info = NodeInfo { address: "10.9.9.9".into(), ..NodeInfo::default() };
+    let write = Write { node: "db".into(), info: Some(info), ..Write::default() };
+    agent.ask(RegistryCommand::Write(write)).unwrap();
+    let (before, digest) = (picture(&agent), agent.node.registry().records().digest());
+
+    let mut again = Agent::start_with(Some(&agent.disk), 0);
+    assert_eq!(picture(&again), before);
+    assert_eq!(again.node.registry().records().digest(), digest, "nothing needs to be told");
+    assert!(again.catalog.node("db").is_some());
+    // New writes are of a new generation, and the time to live starts anew.
+    again.register("4", vec![]);
+    let generation =
+        |agent: &Agent| agent.node.registry().records().iter().map(|record| record.stamp().generation).max();
+    assert_eq!(generation(&again), Some(8));
+    again.run(10 * SECOND);
+    assert_eq!(again.web()[0].1, Health::Critical);
+    assert_eq!(generation(&Agent::start_with(Some(&again.disk), 0)), Some(8));
+}
+
+#[test]
+fn a_log_that_is_cut_anywhere_gives_back_what_was_confirmed_before() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    let mut confirmed = vec![(0, 0)];
+    for id in ["1", "2", "3", "4"] {
+        agent.register(id, vec![]);
+        confirmed.push((agent.disk.len(), agent.web().len()));
+    }
+    for cut in 0..=agent.disk.len() {
+        let held = confirmed.iter().rev().find(|(len, _)| *len <= cut).unwrap().1;
+        let again = Agent::start_with(Some(&agent.disk[..cut]), 7);
+        assert!(again.web().len() >= held, "cut at {cut}: {} of {held}", again.web().len());
+    }
+}
+
+#[test]
+fn a_full_disk_is_reported_and_the_next_write_is_of_the_whole() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    agent.register("1", vec![]);
+    let good = agent.disk.clone();
+    agent.disk_full = true;
+    let service = Service { name: "web".into(), ..Service::default() };
+    let command =
+        RegistryCommand::Register { id: "2".into(), service, checks: vec![], replace_checks: false };
+    assert_eq!(agent.ask(command), refused(RegistryError::NotKept("no space left on device".into())));
+    assert_eq!(agent.disk, good);
+    agent.disk_full = false;
+    agent.register("3", vec![]);
+    assert_eq!(Agent::start_with(Some(&agent.disk), 7).web().len(), 3);
+}
+
+#[test]
+fn the_log_stays_in_proportion_to_what_is_in_it() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    agent.register("1", vec![check("c1", Probe::Ttl(10 * SECOND))]);
+    for round in 0..5000 {
+        let status = if round % 2 == 0 { Health::Passing } else { Health::Warning };
+        agent.report("c1", status).unwrap();
+    }
+    assert!(agent.disk.len() < 100_000, "{} bytes", agent.disk.len());
+    assert_eq!(picture(&Agent::start_with(Some(&agent.disk), 7)), picture(&agent));
+}
+
+#[test]
+fn an_agent_that_lost_its_log_says_that_all_before_is_void() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    agent.register("1", vec![]);
+    let head = |agent: &Agent| {
+        let records = agent.node.registry();
+        records.records().iter().find_map(|record| record.node().map(|node| node.floor)).unwrap()
+    };
+    assert_eq!(head(&agent), 7);
+    assert_eq!(head(&Agent::start_with(Some(&agent.disk), 9)), 7, "it remembers");
+    assert_eq!(head(&Agent::start_with(Some(&[]), 9)), 9, "it does not");
 }

@@ -65,7 +65,7 @@ impl Records {
     /// it is told so (by the reply's drop).
     pub(crate) fn hand_over(&mut self, persist: Persist) {
         let reply = match &persist {
-            Persist::Keyring { id, .. } => {
+            Persist::Keyring { id, .. } | Persist::Registry { id, .. } => {
                 Some(PersistReply { id: *id, completions: Some(self.completions.clone()) })
             }
             _ => None,

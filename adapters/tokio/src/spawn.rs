@@ -114,6 +114,9 @@ fn check(config: &Config, options: &Options) -> Result<(), SpawnError> {
         if config.security.persist_keyring {
             return Err(SpawnError::NoPersist("`security.persist_keyring`"));
         }
+        if config.registry.durable {
+            return Err(SpawnError::NoPersist("`registry.durable`"));
+        }
     }
     Ok(())
 }

@@ -17,6 +17,7 @@
 //! | `encoding` | their form on the wire and in the log |
 //! | `table` | all records known; the newer one wins |
 //! | `own`, `run`, `external` | what this agent registers, how its checks fare, nodes it speaks for |
+//! | `store` | what of it is on disk, and what a later run makes of it |
 //! | `state` | all of it for one node, and how requests reach it |
 //! | `catalog` | what readers look things up in |
 //! | [`sketch`] | which records differ, at the cost of the difference |
@@ -36,6 +37,7 @@ mod external;
 mod own;
 mod run;
 mod state;
+mod store;
 mod table;
 mod texts;
 

@@ -15,6 +15,7 @@ use super::node::NodeInfo;
 use super::record::{Body, Key, Kind, Record, Stamp};
 use super::run::{Due, Running};
 use super::service::{Service, Text};
+use super::store::{self, Left};
 use super::table::{Merged, Table};
 use crate::context::Context;
 use crate::time::Time;
@@ -102,6 +103,29 @@ impl Own {
     pub(crate) fn check(&self, id: &str) -> Option<OwnCheck<'_>> {
         let Tracked { running, .. } = self.checks.get(id)?;
         Some(OwnCheck { spec: &running.spec, status: running.status, output: &running.output })
+    }
+
+    /// Goes on where an earlier run left off: what it wrote keeps its stamps, so that nothing needs
+    /// to be told. What it did not keep is void: it is said so by the floor.
+    pub(crate) fn go_on(&mut self, cx: &mut Context, table: &mut Table, left: Left) {
+        self.generation = self.generation.max(left.run.saturating_add(1));
+        let until = cx.now + cx.config.registry.tombstone_for;
+        let mut checks = Vec::new();
+        for (told, spec) in left.records {
+            if told.key().owner != self.me {
+                // The agent had another name.
+                continue;
+            }
+            if let (Told::Is(record), Some(spec)) = (&told, spec) {
+                checks.extend(record.check().map(|check| store::go_on(spec, check)));
+            }
+            if let Merged::News(None) = table.merge(told, until) {
+                self.records += 1;
+            }
+        }
+        for (spec, output) in checks {
+            self.start_check(cx, spec, None, output);
+        }
     }
 
     fn stamp(&mut self) -> Stamp {
@@ -267,13 +291,22 @@ impl Own {
             // It moves to another instance: there it is a new one.
             self.erase(cx, table, self.key(Kind::Check, &id));
         }
-        let running = Running::new(Arc::new(spec), old, cx.now, &mut cx.rng);
+        self.start_check(cx, spec, old, "".into());
+        self.say_check(cx, table, &id, true);
+    }
+
+    /// Follows a check from now on.
+    fn start_check(&mut self, cx: &mut Context, spec: CheckSpec, before: Option<&Running>, output: Text) {
+        let id = spec.id.clone();
+        let mut running = Running::new(Arc::new(spec), before, cx.now, &mut cx.rng);
+        if before.is_none() {
+            running.output = output;
+        }
         let number = self.next_number;
         self.next_number += 1;
         self.by_number.insert(number, id.clone());
         self.by_service.entry(running.spec.service_id.clone()).or_default().insert(id.clone());
         self.checks.insert(id.clone(), Tracked { number, running });
-        self.say_check(cx, table, &id, true);
         self.plan(cx, &id);
     }
 

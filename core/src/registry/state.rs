@@ -1,6 +1,6 @@
 //! The registry of a node: what it knows, what it registers, and how requests reach both.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::check::Health;
@@ -9,12 +9,13 @@ use super::encoding::Told;
 use super::own::{Own, OwnCheck};
 use super::record::{Kind, Record};
 use super::service::Text;
+use super::store::{Left, Store};
 use super::table::{Limits, Merged, Table};
 use super::texts::Texts;
 use crate::command::{CommandError, Reply, Token};
 use crate::context::Context;
 use crate::event::Event;
-use crate::input::CheckId;
+use crate::input::{CheckId, PersistId};
 use crate::output::Output;
 use crate::serf::clock::{LamportClock, LamportTime};
 use crate::serf::reply;
@@ -28,10 +29,13 @@ pub(crate) struct Registry {
     pub(crate) texts: Texts,
     /// Counts claims of nodes that are no agents.
     pub(crate) clock: LamportClock,
+    /// If registrations are kept.
+    store: Option<Store>,
 }
 
 impl Registry {
-    pub(crate) fn new(cx: &mut Context, me: Text, seed: u64) -> Self {
+    /// `log` is what an earlier run left on disk.
+    pub(crate) fn new(cx: &mut Context, me: Text, seed: u64, log: &[u8]) -> Self {
         let config = &cx.config.registry;
         let limits = Limits { records: config.records_max, tombstones: config.tombstones_max };
         let mut registry = Registry {
@@ -39,9 +43,13 @@ impl Registry {
             own: Own::new(me, config.generation),
             texts: Texts::new(seed),
             clock: LamportClock::default(),
+            store: cx.config.registry.durable.then(Store::new),
         };
+        let Registry { table, own, texts, .. } = &mut registry;
+        own.go_on(cx, table, Left::read(log, seed, texts));
         let info = cx.config.registry.node.clone();
-        registry.own.set_node(cx, &mut registry.table, info);
+        own.set_node(cx, table, info);
+        registry.save(cx, None);
         registry
     }
 
@@ -69,6 +77,7 @@ impl Registry {
     ) {
         let result = self.carry_out(cx, is_agent, command);
         match result {
+            Ok(()) if self.save(cx, Some(token)) => {}
             Ok(()) => reply(cx, token, Ok(Reply::Done)),
             Err(error) => reply(cx, token, Err(CommandError::Registry(error))),
         }
@@ -118,21 +127,53 @@ impl Registry {
         }
     }
 
+    /// Has written what changed, if registrations are kept. Whether `token` is answered later.
+    fn save(&mut self, cx: &mut Context, token: Option<Token>) -> bool {
+        let Registry { store, own, table, .. } = self;
+        match store {
+            Some(store) => store.save(cx, own, table, token),
+            None => {
+                own.unsaved.clear();
+                false
+            }
+        }
+    }
+
+    /// A write has ended; whether it was one of these.
+    pub(crate) fn on_persisted(
+        &mut self,
+        cx: &mut Context,
+        id: PersistId,
+        result: &Result<(), String>,
+    ) -> bool {
+        let Some(store) = &mut self.store else { return false };
+        let Some(waiting) = store.on_persisted(id, result.is_err()) else { return false };
+        for token in waiting {
+            let result = result.clone().map(|()| Reply::Done);
+            let not_kept = |text| CommandError::Registry(RegistryError::NotKept(text));
+            reply(cx, token, result.map_err(not_kept));
+        }
+        true
+    }
+
     /// A check's time has come.
     pub(crate) fn on_check(&mut self, cx: &mut Context, number: u64) {
         if let Some(spec) = self.own.on_check(cx, &mut self.table, number) {
             cx.outputs.push_back(Output::RunCheck { id: CheckId(number), spec });
         }
+        self.save(cx, None);
     }
 
     /// A probe has ended.
     pub(crate) fn on_result(&mut self, cx: &mut Context, id: CheckId, status: Health, output: &str) {
         self.own.on_result(cx, &mut self.table, id.0, status, output);
+        self.save(cx, None);
     }
 
     /// It is time to tell a check's output.
     pub(crate) fn on_output(&mut self, cx: &mut Context, number: u64) {
         self.own.on_output(cx, &mut self.table, number);
+        self.save(cx, None);
     }
 
     /// An instance has been critical for too long.
@@ -140,6 +181,7 @@ impl Registry {
         if let Some((service, check)) = self.own.on_critical_too_long(cx, &mut self.table, number) {
             cx.event(Event::Deregistered { service, check });
         }
+        self.save(cx, None);
     }
 
     /// Somebody tells of a record. Whether it was news, to be passed on; what is known better, for
@@ -148,6 +190,7 @@ impl Registry {
         self.table.expire(cx.now);
         if told.key().owner == self.own.me {
             self.own.contradict(cx, &mut self.table, &told);
+            self.save(cx, None);
             return Merged::Known;
         }
         let claim = claim_of(&told);
@@ -170,6 +213,7 @@ impl Registry {
             && self.own.yield_node(cx, &mut self.table, node)
         {
             cx.event(Event::NodeClaimLost { node: node.clone(), to: owner.clone() });
+            self.save(cx, None);
         }
     }
 
@@ -177,6 +221,7 @@ impl Registry {
     pub(crate) fn on_agent(&mut self, cx: &mut Context, name: &Text) {
         if self.own.yield_node(cx, &mut self.table, name) {
             cx.event(Event::NodeClaimLost { node: name.clone(), to: name.clone() });
+            self.save(cx, None);
         }
     }
 

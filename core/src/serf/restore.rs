@@ -6,6 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use bytes::Bytes;
+
 use crate::serf::clock::LamportTime;
 
 /// Bytes of a line that is looked at: a name and an address are far shorter.
@@ -28,6 +30,8 @@ pub struct Restored {
     pub ignored: usize,
     /// Bytes read.
     pub size: u64,
+    /// The log of registrations, as far as it can be read; empty if there is none.
+    pub registrations: Bytes,
     /// The last line is incomplete; it was dropped, and the file must be written afresh before
     /// anything is appended.
     pub torn: bool,

@@ -238,10 +238,10 @@ mod tests {
     /// Applies what a snapshot hands out to a file, as a writer does.
     fn write(snapshot: &mut Snapshot, file: &mut String) {
         while let Some(persist) = snapshot.poll() {
-            match persist {
-                Persist::Append { lines, .. } => file.push_str(core::str::from_utf8(&lines).expect("text")),
-                Persist::Replace { lines } => *file = core::str::from_utf8(&lines).expect("text").into(),
-                Persist::Keyring { .. } => panic!("no keyring here"),
+            match &persist {
+                Persist::Append { lines, .. } => file.push_str(core::str::from_utf8(lines).expect("text")),
+                Persist::Replace { lines } => *file = core::str::from_utf8(lines).expect("text").into(),
+                Persist::Keyring { .. } | Persist::Registry { .. } => panic!("{persist:?}"),
             }
         }
     }
