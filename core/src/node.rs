@@ -14,7 +14,6 @@ use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
 use crate::registry::command::RegistryError;
 use crate::registry::{OwnCheck, Registry, RegistryView};
-use crate::rng::Rng;
 use crate::serf::coordinate::Coordinate;
 use crate::serf::restore::Restored;
 use crate::serf::{Serf, reply};

@@ -66,6 +66,8 @@ pub struct Node {
     pub modified: u64,
     /// When its standing as a member changed last.
     pub status_modified: u64,
+    /// When anything on it changed last: itself, an instance, a check.
+    pub touched: u64,
 }
 
 /// What one agent says of a node.
@@ -292,6 +294,12 @@ impl Catalog {
     #[must_use]
     pub fn service_index(&self, name: &str) -> u64 {
         self.services.get(&*lower(name)).map_or(self.removed, |named| named.modified)
+    }
+
+    /// When anything on this node changed last; of one that is not there, when any node changed last.
+    #[must_use]
+    pub fn node_index(&self, name: &str) -> u64 {
+        self.node(name).map_or(self.nodes_modified, |node| node.touched)
     }
 
     /// All nodes by name.

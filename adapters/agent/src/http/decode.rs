@@ -173,6 +173,16 @@ impl Fields {
         }
     }
 
+    /// What is left of it, as it is.
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// An object of these fields.
+    pub(super) fn from_map(map: Map<String, Value>) -> Self {
+        Fields(map)
+    }
+
     /// Nothing may be left but what newer versions of the API have and this one does without.
     pub(super) fn done(self, ignored: &[&str]) -> Result<(), Undecodable> {
         let known = |key: &String| ignored.iter().any(|name| name.eq_ignore_ascii_case(key));

@@ -50,6 +50,11 @@ impl Params {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The same without a parameter.
+    pub(super) fn without(&self, name: &str) -> Params {
+        Params(self.0.iter().filter(|(key, _)| key != name).cloned().collect())
+    }
+
     /// Whether a parameter is there, with whatever value.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()

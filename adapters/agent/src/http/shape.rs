@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
-use tidings_core::registry::OwnCheck;
 use tidings_core::registry::catalog::{Catalog, Instance, Node, Shown};
-use tidings_core::registry::check::{Check, Health};
+use tidings_core::registry::check::{Check, CheckSpec, Health};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::{Address, Service, Text};
 
@@ -247,7 +246,29 @@ pub(super) fn health(instance: &Instance<'_>, dc: &str) -> Value {
 }
 
 /// A check as its own agent shows it; `known` is what all are told of it.
-pub(super) fn own_check(node: &str, own: &OwnCheck<'_>, known: &Check) -> Value {
-    let it = Check { status: own.status, output: own.output.clone(), ..known.clone() };
-    check(node, &own.spec.id, &it, 0, 0)
+pub(super) fn own_check(node: &str, spec: &CheckSpec, status: Health, output: &Text, known: &Check) -> Value {
+    let it = Check { status, output: output.clone(), ..known.clone() };
+    check(node, &spec.id, &it, 0, 0)
+}
+
+/// A check beside the state of a whole instance, where the original shows it without its kind and
+/// with an empty definition in full.
+pub(super) fn aggregated_check(check: &Value) -> Value {
+    let mut check = check.clone();
+    check["Type"] = json!("");
+    check["Definition"] = json!({
+        "Body": "",
+        "DeregisterCriticalServiceAfter": "0s",
+        "HTTP": "",
+        "Header": null,
+        "Interval": "0s",
+        "Method": "",
+        "TCP": "",
+        "TLSSkipVerify": false,
+        "Timeout": "0s",
+    });
+    if check["ServiceID"] == json!("") {
+        check["ServiceTags"] = Value::Null;
+    }
+    check
 }

@@ -83,6 +83,11 @@ impl Update {
         if !self.changes.is_empty() {
             catalog.index = self.at;
         }
+        for name in &self.changes.nodes {
+            if let Some(node) = catalog.nodes.get_mut(name) {
+                node.touched = self.at;
+            }
+        }
         for (changed, index) in [
             (self.changes.any_node, &mut catalog.nodes_modified),
             (self.changes.any_service, &mut catalog.services_modified),
@@ -387,6 +392,7 @@ impl Node {
             created: at,
             modified: at,
             status_modified: at,
+            touched: at,
         }
     }
 }

@@ -1,0 +1,74 @@
+//! What a request is answered with.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use super::registration::Bad;
+
+/// An answer, before it is written out.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Body,
+}
+
+/// What stands in an answer.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Empty,
+    Text(String),
+    Json(Value),
+    /// Of another kind, which is named.
+    Other(&'static str, Bytes),
+}
+
+impl Answer {
+    pub(super) const fn new(status: StatusCode, body: Body) -> Self {
+        Answer { status, headers: Vec::new(), body }
+    }
+
+    /// 200, with nothing to tell.
+    pub(super) const fn done() -> Self {
+        Answer::new(StatusCode::OK, Body::Empty)
+    }
+
+    /// 200 with this.
+    pub(super) const fn json(value: Value) -> Self {
+        Answer::new(StatusCode::OK, Body::Json(value))
+    }
+
+    /// An error in these words.
+    pub(super) fn error(status: StatusCode, words: impl Into<String>) -> Self {
+        Answer::new(status, Body::Text(words.into()))
+    }
+
+    /// 400 in these words.
+    pub(super) fn bad(words: impl Into<String>) -> Self {
+        Answer::error(StatusCode::BAD_REQUEST, words)
+    }
+
+    /// 500 in these words, which the API has for much that is the client's fault.
+    pub(super) fn refused(words: impl Into<String>) -> Self {
+        Answer::error(StatusCode::INTERNAL_SERVER_ERROR, words)
+    }
+
+    /// With one more header line; one that cannot be sent is left out.
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
+            self.headers.push((HeaderName::from_static(name), value));
+        }
+        self
+    }
+}
+
+impl From<Bad> for Answer {
+    fn from(bad: Bad) -> Self {
+        match bad {
+            Bad::Body(error) => Answer::bad(format!("Request decode failed: {}", error.0)),
+            Bad::Words(words) => Answer::bad(words),
+            Bad::Refused(words) => Answer::refused(words),
+        }
+    }
+}

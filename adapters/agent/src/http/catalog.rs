@@ -1,0 +1,202 @@
+//! `/v1/catalog/...` and `/v1/health/...`, reading (consul-http, sections 6 and 7).
+
+use serde_json::{Value, json};
+use tidings_core::registry::catalog::Catalog;
+use tidings_core::registry::check::Health;
+use tidings_core::registry::service::Text;
+
+use super::Site;
+use super::answer::Answer;
+use super::directory::Watch;
+use super::near::Near;
+use super::params::Params;
+use super::reading::{Read, Wanted, read};
+use super::shape;
+use crate::filter::selectors;
+
+/// The name under which changes of a service are watched.
+fn watch_service(name: &str) -> Watch {
+    Watch::Service(name.to_lowercase().as_str().into())
+}
+
+/// A list of texts.
+fn words<'a>(texts: impl Iterator<Item = &'a Text>) -> Value {
+    texts.map(|text| Value::from(&**text)).collect()
+}
+
+pub(super) async fn nodes(site: &Site, params: &Params) -> Answer {
+    let wanted = match Wanted::of(params, selectors::NODE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    let near = Near::of(site, params).await;
+    read(site, params, Watch::Nodes, |catalog| {
+        let mut nodes: Vec<_> = catalog.nodes().filter(|node| wanted.node(node)).collect();
+        near.sort(&mut nodes, |node| node.name());
+        let list = wanted.list(nodes.into_iter().map(|node| shape::node(node, &site.datacenter)));
+        Ok((catalog.nodes_index(), list))
+    })
+    .await
+}
+
+pub(super) async fn services(site: &Site, params: &Params) -> Answer {
+    let wanted = match Wanted::of(&params.without("filter"), selectors::NODE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    read(site, params, Watch::Services, |catalog| {
+        let index = catalog.services_index();
+        if !params.has("node-meta") {
+            let all = catalog.services();
+            return Ok((
+                index,
+                all.iter().map(|(name, tags)| (name.to_string(), words(tags.iter().copied()))).collect(),
+            ));
+        }
+        // Only those on nodes that have what is asked for.
+        let mut found = serde_json::Map::new();
+        for name in catalog.services().into_keys() {
+            let mut tags: Vec<&Text> = catalog
+                .service(name)
+                .filter(|it| wanted.node(it.node))
+                .flat_map(|it| &it.service.tags)
+                .collect();
+            tags.sort();
+            tags.dedup();
+            if catalog.service(name).any(|it| wanted.node(it.node)) {
+                found.insert(name.to_string(), words(tags.iter().copied()));
+            }
+        }
+        Ok((index, found.into()))
+    })
+    .await
+}
+
+pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Answer {
+    if name.is_empty() {
+        return Answer::bad("Missing service name");
+    }
+    let wanted = match Wanted::of(params, selectors::CATALOG_SERVICE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    let near = Near::of(site, params).await;
+    read(site, params, watch_service(name), |catalog| {
+        let mut found: Vec<_> = catalog.service(name).filter(|it| wanted.instance(it)).collect();
+        near.sort(&mut found, |it| it.node.name());
+        let list = wanted.list(found.iter().map(|it| shape::catalog_service(it, &site.datacenter)));
+        Ok((catalog.service_index(name), list))
+    })
+    .await
+}
+
+/// A node with its instances, by ID or as a list.
+pub(super) async fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Answer {
+    if name.is_empty() {
+        return Answer::bad("Missing node name");
+    }
+    let wanted = match Wanted::of(params, selectors::SERVICE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    read(site, params, Watch::Node(name.into()), |catalog| {
+        let index = catalog.node_index(name);
+        let Some(node) = catalog.node(name) else {
+            return Ok((index, Value::Null));
+        };
+        let services = node.services().filter_map(|shown| {
+            let value = shape::service(shown, shown.record().service()?);
+            wanted.passes(&value).then(|| (shown.id().to_string(), value))
+        });
+        let services: Value = if as_list {
+            let list: Vec<Value> = services.map(|(_, value)| value).collect();
+            if list.is_empty() { Value::Null } else { list.into() }
+        } else {
+            services.collect()
+        };
+        Ok((index, json!({ "Node": shape::node(node, &site.datacenter), "Services": services })))
+    })
+    .await
+}
+
+pub(super) async fn health_node(site: &Site, params: &Params, name: &str) -> Answer {
+    if name.is_empty() {
+        return Answer::bad("Missing node name");
+    }
+    let checks = |catalog: &Catalog| {
+        let checks = catalog.node(name).map(shape::all_checks).unwrap_or_default();
+        (catalog.node_index(name), checks)
+    };
+    health_checks(site, params, Watch::Node(name.into()), checks).await
+}
+
+pub(super) async fn health_of_service(site: &Site, params: &Params, name: &str) -> Answer {
+    if name.is_empty() {
+        return Answer::bad("Missing service name");
+    }
+    let checks = |catalog: &Catalog| (catalog.service_index(name), shape::checks_of_service(catalog, name));
+    health_checks(site, params, watch_service(name), checks).await
+}
+
+pub(super) async fn health_state(site: &Site, params: &Params, state: &str) -> Answer {
+    if state.is_empty() {
+        return Answer::bad("Missing check state");
+    }
+    let checks = |catalog: &Catalog| {
+        let checks = match (state, Health::from_word(state)) {
+            ("any", _) => shape::checks_faring(catalog, None),
+            (_, Some(health)) => shape::checks_faring(catalog, Some(health)),
+            _ => Vec::new(),
+        };
+        (catalog.checks_index(), checks)
+    };
+    health_checks(site, params, Watch::Checks, checks).await
+}
+
+async fn health_checks(
+    site: &Site,
+    params: &Params,
+    watch: Watch,
+    checks: impl Fn(&Catalog) -> (u64, Vec<Value>),
+) -> Answer {
+    let wanted = match Wanted::of(params, selectors::CHECK) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    read(site, params, watch, |catalog| {
+        let (index, checks) = checks(catalog);
+        let on_wanted_node = |check: &Value| {
+            let node = check["Node"].as_str().and_then(|name| catalog.node(name));
+            node.is_some_and(|node| wanted.node(node))
+        };
+        Ok((index, wanted.list(checks.into_iter().filter(on_wanted_node))))
+    })
+    .await
+}
+
+/// Instances with their nodes and checks: what load balancers read.
+pub(super) async fn health_service(site: &Site, params: &Params, name: &str) -> Answer {
+    if name.is_empty() {
+        return Answer::bad("Missing service name");
+    }
+    let passing = match params.get("passing") {
+        None | Some("0" | "false" | "f" | "F" | "FALSE" | "False") => false,
+        Some("" | "1" | "true" | "t" | "T" | "TRUE" | "True") => true,
+        Some(_) => return Answer::bad("Invalid value for ?passing"),
+    };
+    let wanted = match Wanted::of(params, selectors::HEALTH_SERVICE) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
+    };
+    let near = Near::of(site, params).await;
+    read(site, params, watch_service(name), |catalog| -> Result<Read, Answer> {
+        let mut found: Vec<_> = catalog
+            .service(name)
+            .filter(|it| wanted.instance(it) && (!passing || it.health() == Health::Passing))
+            .collect();
+        near.sort(&mut found, |it| it.node.name());
+        let list = wanted.list(found.iter().map(|it| shape::health(it, &site.datacenter)));
+        Ok((catalog.service_index(name), list))
+    })
+    .await
+}

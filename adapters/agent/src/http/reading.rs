@@ -1,0 +1,131 @@
+//! Reading the catalog: what all such endpoints have in common. Filters, nearness, waiting for a
+//! change, and the header lines that say which state was read (consul-http, sections 6 to 9).
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tidings_core::registry::catalog::{Catalog, Instance, Node};
+use tidings_core::registry::service::Text;
+use tokio::time::Instant;
+
+use super::Site;
+use super::answer::Answer;
+use super::directory::Watch;
+use super::params::{Params, Since};
+use crate::filter::{Filter, schema};
+
+/// What an endpoint reads at one moment: the count at which it changed last, and the answer.
+pub(super) type Read = (u64, Value);
+
+/// Reads, and reads again after each change until there is something new or the time is over.
+pub(super) async fn read(
+    site: &Site,
+    params: &Params,
+    watch: Watch,
+    look: impl Fn(&Catalog) -> Result<Read, Answer>,
+) -> Answer {
+    match read_json(site, params, watch, look).await {
+        Ok(answer) | Err(answer) => answer,
+    }
+}
+
+async fn read_json(
+    site: &Site,
+    params: &Params,
+    watch: Watch,
+    look: impl Fn(&Catalog) -> Result<Read, Answer>,
+) -> Result<Answer, Answer> {
+    let consistency = params.consistency().map_err(Answer::bad)?;
+    let waiting = params.waiting().map_err(Answer::bad)?;
+    let Some((since, wait)) = waiting.and_then(|waiting| match waiting.since {
+        Since::Index(index) => Some((index, waiting.wait)),
+        Since::Hash(_) => None,
+    }) else {
+        let read = look(&site.directory.catalog())?;
+        return Ok(told(read, consistency));
+    };
+    let end = Instant::now() + wait + spread(wait);
+    // Before the first look, so that no change is missed between looking and waiting.
+    let mut changed = site.directory.watch(watch);
+    loop {
+        let read = look(&site.directory.catalog())?;
+        if read.0 > since {
+            return Ok(told(read, consistency));
+        }
+        let woken = tokio::time::timeout_at(end, changed.changed()).await;
+        if !matches!(woken, Ok(Ok(()))) {
+            let read = look(&site.directory.catalog())?;
+            return Ok(told(read, consistency));
+        }
+    }
+}
+
+/// Up to a sixteenth more, so that those who began to wait together do not come back together.
+fn spread(wait: Duration) -> Duration {
+    let mut byte = [0; 4];
+    match getrandom::fill(&mut byte) {
+        Ok(()) => (wait / 16).mul_f64(f64::from(u32::from_le_bytes(byte)) / f64::from(u32::MAX)),
+        Err(_) => Duration::ZERO,
+    }
+}
+
+fn told((index, value): Read, consistency: &str) -> Answer {
+    Answer::json(value)
+        .with("x-consul-index", index.max(1))
+        .with("x-consul-knownleader", "true")
+        .with("x-consul-lastcontact", "0")
+        .with("x-consul-effective-consistency", consistency)
+}
+
+/// What a client wants to see of a list.
+pub(super) struct Wanted {
+    filter: Filter,
+    node_meta: Vec<(String, String)>,
+    tags: Vec<String>,
+}
+
+impl Wanted {
+    /// Reads it from the parameters.
+    ///
+    /// # Errors
+    /// The answer to a filter that is none.
+    pub(super) fn of(params: &Params, fields: schema::Fields) -> Result<Self, Answer> {
+        let text = params.get("filter").unwrap_or_default();
+        let filter = Filter::new(text, fields).map_err(|error| Answer::refused(error.to_string()))?;
+        let pair = |text: &str| match text.split_once(':') {
+            Some((key, value)) => (key.to_owned(), value.to_owned()),
+            None => (text.to_owned(), String::new()),
+        };
+        Ok(Wanted {
+            filter,
+            node_meta: params.all("node-meta").map(pair).collect(),
+            tags: params.all("tag").filter(|tag| !tag.is_empty()).map(str::to_lowercase).collect(),
+        })
+    }
+
+    /// Whether a node has the meta data asked for.
+    pub(super) fn node(&self, node: &Node) -> bool {
+        let has = |key: &str, value: &str| {
+            let meta = node.info().map_or(&[] as &[(Text, Text)], |info| &info.meta);
+            let segment = node.member().is_some() && (key, value) == ("consul-network-segment", "");
+            segment || meta.iter().any(|(name, text)| **name == *key && **text == *value)
+        };
+        self.node_meta.iter().all(|(key, value)| has(key, value))
+    }
+
+    /// Whether an instance has the tags asked for, on a node with the meta data asked for.
+    pub(super) fn instance(&self, instance: &Instance<'_>) -> bool {
+        let has = |wanted: &String| instance.service.tags.iter().any(|tag| tag.to_lowercase() == *wanted);
+        self.node(instance.node) && self.tags.iter().all(has)
+    }
+
+    /// Those of a list that pass the filter.
+    pub(super) fn list(&self, values: impl IntoIterator<Item = Value>) -> Value {
+        values.into_iter().filter(|value| self.filter.matches(value)).collect()
+    }
+
+    /// Whether something passes the filter.
+    pub(super) fn passes(&self, value: &Value) -> bool {
+        self.filter.matches(value)
+    }
+}

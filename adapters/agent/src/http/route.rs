@@ -1,0 +1,221 @@
+//! Which request is whose.
+
+use http::{Method, StatusCode};
+use tidings_core::registry::check::Health;
+
+use super::answer::{Answer, Body};
+use super::params::Params;
+use super::{Site, catalog, local, writing};
+
+/// A request, read to its end.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// The path as it was sent.
+    pub(super) path: String,
+    pub(super) params: Params,
+    pub(super) body: Vec<u8>,
+    /// A bare word is wanted where there is one.
+    pub(super) as_text: bool,
+}
+
+/// What a path stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    RegisterService,
+    DeregisterService,
+    MaintainService,
+    MaintainNode,
+    RegisterCheck,
+    DeregisterCheck,
+    Report(Health),
+    UpdateCheck,
+    Services,
+    Service,
+    Checks,
+    HealthById,
+    HealthByName,
+    Datacenters,
+    CatalogNodes,
+    CatalogServices,
+    CatalogService,
+    CatalogNode,
+    CatalogNodeServices,
+    CatalogRegister,
+    CatalogDeregister,
+    Nobody,
+    HealthNode,
+    HealthChecks,
+    HealthState,
+    HealthService,
+    NeedsStore,
+    NoAcl,
+}
+
+/// A path, whether what follows it is an argument, and the method; `None`: any.
+struct Route(&'static str, bool, Option<Method>, Call);
+
+const fn get(path: &'static str, call: Call) -> Route {
+    Route(path, false, Some(Method::GET), call)
+}
+
+const fn put(path: &'static str, call: Call) -> Route {
+    Route(path, false, Some(Method::PUT), call)
+}
+
+const fn get_of(path: &'static str, call: Call) -> Route {
+    Route(path, true, Some(Method::GET), call)
+}
+
+const fn put_of(path: &'static str, call: Call) -> Route {
+    Route(path, true, Some(Method::PUT), call)
+}
+
+const fn any(path: &'static str, call: Call) -> Route {
+    Route(path, true, None, call)
+}
+
+/// Longer paths stand before shorter ones that they begin with.
+const ROUTES: &[Route] = &[
+    put("/v1/agent/service/register", Call::RegisterService),
+    put_of("/v1/agent/service/deregister/", Call::DeregisterService),
+    put_of("/v1/agent/service/maintenance/", Call::MaintainService),
+    get_of("/v1/agent/service/", Call::Service),
+    get("/v1/agent/services", Call::Services),
+    put("/v1/agent/maintenance", Call::MaintainNode),
+    put("/v1/agent/check/register", Call::RegisterCheck),
+    put_of("/v1/agent/check/deregister/", Call::DeregisterCheck),
+    put_of("/v1/agent/check/pass/", Call::Report(Health::Passing)),
+    put_of("/v1/agent/check/warn/", Call::Report(Health::Warning)),
+    put_of("/v1/agent/check/fail/", Call::Report(Health::Critical)),
+    put_of("/v1/agent/check/update/", Call::UpdateCheck),
+    get("/v1/agent/checks", Call::Checks),
+    get_of("/v1/agent/health/service/id/", Call::HealthById),
+    get_of("/v1/agent/health/service/name/", Call::HealthByName),
+    any("/v1/agent/token/", Call::NoAcl),
+    any("/v1/acl/", Call::NoAcl),
+    get("/v1/catalog/datacenters", Call::Datacenters),
+    get("/v1/catalog/nodes", Call::CatalogNodes),
+    get("/v1/catalog/services", Call::CatalogServices),
+    get_of("/v1/catalog/service/", Call::CatalogService),
+    get_of("/v1/catalog/connect/", Call::Nobody),
+    get_of("/v1/catalog/node/", Call::CatalogNode),
+    get_of("/v1/catalog/node-services/", Call::CatalogNodeServices),
+    put("/v1/catalog/register", Call::CatalogRegister),
+    put("/v1/catalog/deregister", Call::CatalogDeregister),
+    get_of("/v1/health/node/", Call::HealthNode),
+    get_of("/v1/health/checks/", Call::HealthChecks),
+    get_of("/v1/health/state/", Call::HealthState),
+    get_of("/v1/health/service/", Call::HealthService),
+    get_of("/v1/health/connect/", Call::Nobody),
+    get_of("/v1/health/ingress/", Call::Nobody),
+    any("/v1/kv/", Call::NeedsStore),
+    any("/v1/session/", Call::NeedsStore),
+    Route("/v1/txn", false, None, Call::NeedsStore),
+];
+
+/// What the registry cannot promise, and who reads an absent key from a 404 must not be told.
+const NO_STORE: &str = "key/value entries, sessions, locks and transactions need a consistent store, which \
+                        this agent does not have";
+
+/// Answers a request.
+pub(super) async fn answer(site: &Site, request: Request) -> Answer {
+    if let Some(clean) = cleaned(&request.path) {
+        let link = format!("<a href=\"{clean}\">Moved Permanently</a>.\n\n");
+        return Answer::new(
+            StatusCode::MOVED_PERMANENTLY,
+            Body::Other("text/html; charset=utf-8", link.into()),
+        )
+        .with("location", clean);
+    }
+    // A path that ends like a prefix without its slash names the empty argument's place.
+    let found = ROUTES.iter().find(|Route(path, prefix, ..)| match prefix {
+        true => request.path.starts_with(path),
+        false => request.path == *path,
+    });
+    let Some(Route(path, _, method, call)) = found else {
+        return Answer::new(StatusCode::NOT_FOUND, Body::Empty);
+    };
+    if let Some(refusal) = method.as_ref().and_then(|method| refuse_method(&request, method)) {
+        return refusal;
+    }
+    if let Some(refusal) = refuse_params(site, &request.params) {
+        return refusal;
+    }
+    let argument = super::params::unescape(request.path.strip_prefix(path).unwrap_or_default(), false);
+    carry_out(site, *call, &argument, &request).await
+}
+
+/// A path without `//`, `.` and `..`, if it has any.
+fn cleaned(path: &str) -> Option<String> {
+    let odd = |part: &str| part == "." || part == "..";
+    if !path.contains("//") && !path.split('/').any(odd) {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let slash = if path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    Some(format!("/{}{slash}", parts.join("/")))
+}
+
+fn refuse_method(request: &Request, method: &Method) -> Option<Answer> {
+    let allow = format!("OPTIONS,{method}");
+    if request.method == Method::OPTIONS {
+        return Some(Answer::done().with("allow", allow));
+    }
+    if request.method == method {
+        return None;
+    }
+    let words = format!("method {} not allowed", request.method);
+    Some(Answer::error(StatusCode::METHOD_NOT_ALLOWED, words).with("allow", allow))
+}
+
+fn refuse_params(site: &Site, params: &Params) -> Option<Answer> {
+    if params.has("ns") {
+        return Some(Answer::bad(
+            "Bad request: Invalid query parameter: \"ns\" - Namespaces are a Consul Enterprise feature",
+        ));
+    }
+    let elsewhere = params.get("dc").is_some_and(|dc| !dc.is_empty() && dc != site.datacenter);
+    elsewhere.then(|| Answer::refused("No path to datacenter"))
+}
+
+async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -> Answer {
+    let Request { params, body, as_text, .. } = request;
+    match call {
+        Call::RegisterService => local::register_service(site, params, body).await,
+        Call::DeregisterService => local::deregister_service(site, argument).await,
+        Call::MaintainService => local::maintain(site, params, Some(argument)).await,
+        Call::MaintainNode => local::maintain(site, params, None).await,
+        Call::RegisterCheck => local::register_check(site, body).await,
+        Call::DeregisterCheck => local::deregister_check(site, argument).await,
+        Call::Report(status) => local::report(site, params, argument, status).await,
+        Call::UpdateCheck => local::update_check(site, argument, body).await,
+        Call::Services => local::services(site, params),
+        Call::Service => local::service(site, params, argument).await,
+        Call::Checks => local::checks(site, params).await,
+        Call::HealthById => local::health_by_id(site, argument, *as_text).await,
+        Call::HealthByName => local::health_by_name(site, argument, *as_text).await,
+        Call::Datacenters => Answer::json(serde_json::json!([site.datacenter])),
+        Call::CatalogNodes => catalog::nodes(site, params).await,
+        Call::CatalogServices => catalog::services(site, params).await,
+        Call::CatalogService => catalog::service(site, params, argument).await,
+        Call::CatalogNode => catalog::node(site, params, argument, false).await,
+        Call::CatalogNodeServices => catalog::node(site, params, argument, true).await,
+        Call::CatalogRegister => writing::register(site, body).await,
+        Call::CatalogDeregister => writing::deregister(site, body).await,
+        Call::Nobody => Answer::json(serde_json::json!([])),
+        Call::HealthNode => catalog::health_node(site, params, argument).await,
+        Call::HealthChecks => catalog::health_of_service(site, params, argument).await,
+        Call::HealthState => catalog::health_state(site, params, argument).await,
+        Call::HealthService => catalog::health_service(site, params, argument).await,
+        Call::NeedsStore => Answer::error(StatusCode::NOT_IMPLEMENTED, NO_STORE),
+        Call::NoAcl => Answer::error(StatusCode::UNAUTHORIZED, "ACL support disabled"),
+    }
+}

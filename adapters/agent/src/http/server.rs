@@ -1,0 +1,258 @@
+//! Connections: accepted within limits, requests read to their end, answers written out.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize as _;
+use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::Site;
+use super::answer::{Answer, Body};
+use super::directory::Directory;
+use super::params::Params;
+use super::registration::Allowed;
+use super::route::{self, Request};
+
+/// What clients may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's body.
+    pub body_max: usize,
+    /// Connections of one address; more are closed without an answer.
+    pub connections_per_client: usize,
+    /// Time in which the head of a request must be there, and again its body.
+    pub read_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { body_max: 512 << 10, connections_per_client: 200, read_time: Duration::from_secs(10) }
+    }
+}
+
+/// How answers are written out.
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    /// Always for people to read.
+    pretty: bool,
+}
+
+/// A running HTTP server. Dropped, it takes no more connections, and ends those there are.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+    follower: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.follower.abort();
+    }
+}
+
+impl Server {
+    /// Serves a node's registry on a listening socket. `pretty`: answers are always indented, as in
+    /// the original's development mode; `scripts`: checks may run programs.
+    ///
+    /// # Errors
+    /// The socket has no address any more.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(
+        listener: TcpListener,
+        directory: Directory,
+        datacenter: String,
+        limits: Limits,
+        pretty: bool,
+        scripts: bool,
+    ) -> std::io::Result<Server> {
+        let addr = listener.local_addr()?;
+        let follower = tokio::spawn(directory.clone().follow());
+        let site = Arc::new(Site { directory, datacenter, allowed: Allowed { scripts } });
+        let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
+        Ok(Server { addr, task, follower })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One of the connections of an address.
+struct Place {
+    clients: Clients,
+    ip: IpAddr,
+}
+
+impl Clients {
+    fn place(&self, ip: IpAddr, max: usize) -> Option<Place> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(ip).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Place { clients: self.clone(), ip })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.ip);
+            }
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: Style) {
+    let clients = Clients::default();
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) => {
+                    if let Some(place) = clients.place(from.ip(), limits.connections_per_client) {
+                        connections.spawn(serve(stream, site.clone(), limits, style, place));
+                    }
+                }
+                // No more files, or the client is gone already: others may fare better soon.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style, place: Place) {
+    // Small answers go out at once.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let site = site.clone();
+        async move { Ok::<_, Infallible>(respond(&site, limits, style, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.read_time)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that goes away, or talks nonsense, has been told what there was to tell.
+    let _ = connection.await;
+    drop(place);
+}
+
+async fn respond(
+    site: &Site,
+    limits: Limits,
+    style: Style,
+    request: http::Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let params = Params::parse(head.uri.query().unwrap_or_default());
+    let pretty = style.pretty || params.has("pretty");
+    let gzip = accepts(&head.headers, &ACCEPT_ENCODING, "gzip");
+    let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
+    let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
+    let body = match body {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let words = format!("Request body too large, max size: {} bytes", limits.body_max);
+            return written(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, words), pretty, false);
+        }
+        Ok(Err(error)) => {
+            return written(Answer::bad(format!("cannot read the body: {error}")), pretty, false);
+        }
+        Err(_) => {
+            let words = "the body took too long";
+            return written(Answer::error(StatusCode::REQUEST_TIMEOUT, words), pretty, false);
+        }
+    };
+    let path = head.uri.path().to_owned();
+    let request = Request { method: head.method, path, params, body, as_text };
+    written(route::answer(site, request).await, pretty, gzip)
+}
+
+/// Whether a header line names something.
+fn accepts(headers: &HeaderMap, name: &http::HeaderName, what: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let words = |line: &str| line.split([',', ';']).any(|word| word.trim().eq_ignore_ascii_case(what));
+    lines.into_iter().any(words)
+}
+
+fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
+    let unknown = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, Body::Empty);
+    let (kind, bytes) = match answer.body {
+        Body::Empty => (None, Bytes::new()),
+        Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
+        Body::Json(value) => (Some("application/json"), json(&value, pretty)),
+        Body::Other(kind, bytes) => (Some(kind), bytes),
+    };
+    let compressed = (gzip && !bytes.is_empty()).then(|| compress(&bytes)).flatten();
+    let zipped = compressed.is_some();
+    let bytes = compressed.unwrap_or(bytes);
+    let len = bytes.len();
+    let mut response = Response::new(Full::new(bytes));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    headers.insert(CONTENT_LENGTH, len.into());
+    if let Some(kind) = kind {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if !unknown {
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    if zipped {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// Compact, or indented by four and with an end of line.
+fn json(value: &Value, pretty: bool) -> Bytes {
+    if !pretty {
+        return value.to_string().into();
+    }
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    if value.serialize(&mut serializer).is_err() {
+        // Writing to memory does not fail.
+        return value.to_string().into();
+    }
+    out.push(b'\n');
+    out.into()
+}
+
+fn compress(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}

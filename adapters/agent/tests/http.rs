@@ -1,0 +1,190 @@
+//! Recorded HTTP talks, replayed against our interface.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tidings::http::{Directory, Limits, Server};
+use tidings_core::Config;
+use tidings_core::registry::node::NodeInfo;
+use tidings_tokio::{Handle, Options, spawn};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// An agent's node with the interface over it.
+struct Agent {
+    node: Handle,
+    server: Server,
+}
+
+impl Agent {
+    async fn start(name: &str, addr: &str, meta: &[(&str, &str)]) -> Agent {
+        let mut config = Config::local(name, addr.parse().unwrap());
+        config.registry.enabled = true;
+        config.registry.generation = 1;
+        config.registry.node = NodeInfo {
+            id: "2f8325de-d485-9cd4-82f2-7ef4a46fccc4".into(),
+            meta: meta.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
+            datacenter: "dc1".into(),
+            ..NodeInfo::default()
+        };
+        let node = spawn(config, Options::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let directory = Directory::new(node.clone());
+        let limits = Limits::default();
+        let server = Server::start(listener, directory, "dc1".into(), limits, false, true).unwrap();
+        Agent { node, server }
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        ask(self.server.addr(), method, path, headers, body).await
+    }
+}
+
+/// An answer as a client reads it.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+}
+
+async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    if method != "GET" {
+        request += &format!("Content-Length: {}\r\n", body.len());
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    Answer { status, headers, body: bytes[end + 4..].to_vec() }
+}
+
+/// The recorded requests of a file.
+fn recorded(text: &str) -> impl Iterator<Item = Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).filter(|case: &Value| case["path"].is_string())
+}
+
+/// Without what differs from run to run.
+fn settled(value: &Value) -> Value {
+    const VOLATILE: [&str; 3] = ["CreateIndex", "ModifyIndex", "ContentHash"];
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !VOLATILE.contains(&key.as_str()));
+            kept.map(|(key, value)| (key.clone(), settled(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(settled).collect();
+            // The original shows these in an order that differs from time to time.
+            list.sort_by_key(|value| value["CheckID"].as_str().map(str::to_owned));
+            list.into()
+        }
+        other => other.clone(),
+    }
+}
+
+/// What differs from a recording, if something does.
+fn difference(case: &Value, answer: &Answer) -> Option<String> {
+    if json!(answer.status) != case["status"] {
+        return Some(format!("status {} for {}: {}", answer.status, case["status"], answer.text()));
+    }
+    let expected = case["headers"]["Content-Type"].as_str();
+    let found = answer.headers.get("content-type").map(String::as_str);
+    if found != expected {
+        return Some(format!("type {found:?} for {expected:?}"));
+    }
+    if let Some(expected) = case.get("body").filter(|_| expected == Some("application/json")) {
+        let found = settled(&answer.json());
+        return (found != settled(expected)).then(|| format!("{found}\n  for {}", settled(expected)));
+    }
+    let expected = case["body_text"].as_str().unwrap_or_default();
+    (answer.text() != expected).then(|| format!("{:?}\n  for {expected:?}", answer.text()))
+}
+
+/// Replays the cases of a file that `wanted` takes. Differences must be those that are known, by the
+/// names of the cases.
+async fn replay(agent: &Agent, text: &str, wanted: impl Fn(&str) -> bool, known: &[(&str, &str)]) {
+    let mut wrong = Vec::new();
+    for case in recorded(text) {
+        let (id, path) = (case["id"].as_str().unwrap(), case["path"].as_str().unwrap());
+        if case["at"] != "alpha" || !wanted(path) {
+            continue;
+        }
+        let body = match &case["request_body"] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let headers = case["request_headers"].as_object().into_iter().flatten();
+        let headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+        let answer = agent.ask(case["method"].as_str().unwrap(), path, &headers, &body).await;
+        let differs = difference(&case, &answer);
+        let expected = known.iter().any(|(known, _)| *known == id);
+        match differs {
+            Some(difference) if !expected => wrong.push(format!("{id} {path}\n  {difference}")),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{} cases\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const AGENT: &str = include_str!("vectors/consul/agent.jsonl");
+
+#[tokio::test]
+async fn registrations_and_checks_go_as_recorded() {
+    let agent = Agent::start("alpha", "127.0.0.1:0", &[("os", "linux"), ("rack", "r1")]).await;
+    let parts = ["/v1/agent/service", "/v1/agent/check", "/v1/agent/health", "/v1/agent/maintenance"];
+    let known = [
+        ("register-snake", "every snake spelling is taken"),
+        ("service-sn1", "it was registered"),
+        ("check-register-snake", "its service was registered"),
+        ("register-array", "the name of a Go structure"),
+        ("register-kind", "there is no service mesh here"),
+        ("register-ns", "a field of newer versions is passed over"),
+        ("check-register-badjson", "the words of another JSON reader"),
+        ("checks-durations", "a time to live of 15 ns was over in the recording"),
+        ("service-hash-wake", "recorded while another request changed the service"),
+    ];
+    replay(&agent, AGENT, |path| parts.iter().any(|part| path.starts_with(part)), &known).await;
+    agent.node.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_is_woken_by_what_it_waits_for() {
+    let agent = Agent::start("alpha", "127.0.0.1:0", &[]).await;
+    let empty = agent.ask("GET", "/v1/health/service/web", &[], "").await;
+    assert_eq!(empty.json(), json!([]));
+    let index = &empty.headers["x-consul-index"];
+    let addr = agent.server.addr();
+    let path = format!("/v1/health/service/web?index={index}&wait=30s");
+    let waiting = tokio::spawn(async move { ask(addr, "GET", &path, &[], "").await });
+    let other = agent.ask("PUT", "/v1/agent/service/register", &[], r#"{"Name":"other"}"#).await;
+    assert_eq!(other.status, 200);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished(), "another service is none of its business");
+    agent.ask("PUT", "/v1/agent/service/register", &[], r#"{"Name":"web","Port":80}"#).await;
+    let woken = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
+    assert_eq!(woken.json()[0]["Service"]["Port"], json!(80));
+    assert!(woken.headers["x-consul-index"].parse::<u64>().unwrap() > index.parse().unwrap());
+}
