@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::config::Config;
 use crate::error::ConfigError;
 use crate::node::Node;
+use crate::registry::marker::encode_meta;
 use crate::serf::clock::LamportTime;
 use crate::serf::restore::Restored;
 use crate::swim::member::{Identity, Member, State, Status, Versions};
@@ -23,7 +24,7 @@ impl Identity {
     #[must_use]
     pub fn of(config: &Config) -> Self {
         let mut meta = Vec::new();
-        config.tags.encode(config.protocol, &mut meta);
+        encode_meta(&config.tags, config.protocol, config.registry.enabled, &mut meta);
         let versions = Versions::ours(config.protocol);
         Identity::new(config.name.as_str().into(), config.advertise, meta.into(), versions)
     }

@@ -15,6 +15,7 @@
 //! | `record` | a record, its key and its stamp |
 //! | `service`, `check`, `node` | what records say |
 //! | `encoding` | their form on the wire and in the log |
+//! | `marker` | which members keep a registry |
 //! | `table` | all records known; the newer one wins |
 //! | `own`, `run`, `external` | what this agent registers, how its checks fare, nodes it speaks for |
 //! | `store` | what of it is on disk, and what a later run makes of it |
@@ -34,6 +35,7 @@ pub mod service;
 pub mod sketch;
 
 mod external;
+pub(crate) mod marker;
 mod own;
 mod run;
 mod state;

@@ -16,6 +16,7 @@ use crate::context::{Context, give_back};
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
+use crate::wire::limits::COMPOUND_PARTS_MAX;
 
 /// Of a message's copies, one in this many is left to ride on pings and acks. With fewer copies than
 /// that, as below ten members, none can be spared.
@@ -38,6 +39,29 @@ pub(crate) enum Class {
     Query,
     /// User events.
     Event,
+    /// Changes of the registry, for members that keep one.
+    Registry,
+}
+
+impl Class {
+    /// What every member understands.
+    pub(crate) const COMMON: &[Class] = &[Class::Member, Class::Intent, Class::Query, Class::Event];
+    /// What only members with a registry understand.
+    pub(crate) const REGISTRY: &[Class] = &[Class::Registry];
+    const ALL: &[Class] = &[Class::Member, Class::Intent, Class::Query, Class::Event, Class::Registry];
+
+    /// What a member understands.
+    pub(crate) const fn understood(keeps_registry: bool) -> &'static [Class] {
+        if keeps_registry { Class::ALL } else { Class::COMMON }
+    }
+}
+
+/// What a broadcast is about; a newer one about the same replaces it.
+#[derive(Clone, Debug)]
+enum About {
+    Member(Arc<str>),
+    /// A number that stands for a key of the registry.
+    Topic(u64),
 }
 
 /// Messages chosen for one packet.
@@ -54,8 +78,7 @@ struct Rank {
 #[derive(Clone, Debug)]
 struct Broadcast {
     bytes: Bytes,
-    /// The member it is about; a newer broadcast about it replaces this one.
-    about: Option<Arc<str>>,
+    about: Option<About>,
     waiter: Option<Waiter>,
 }
 
@@ -83,9 +106,13 @@ impl Queue {
 /// What is waiting to be told, by class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gossip {
-    queues: [Queue; 4],
+    queues: [Queue; 5],
     /// Where a member's broadcast stands in the first queue.
     about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
+    /// Where the change of a key stands in the last queue.
+    topics: HashMap<u64, Rank, foldhash::fast::FixedState>,
+    /// Bytes of all changes in the last queue.
+    registry_bytes: usize,
     next_id: u64,
     /// Messages somebody waits for.
     waiters: usize,
@@ -99,7 +126,8 @@ impl Gossip {
         let phase = cx.now + cx.rng.part_of(cx.config.gossip.interval);
         let hasher = foldhash::fast::FixedState::with_seed(cx.rng.u64());
         Gossip {
-            about: HashMap::with_hasher(hasher),
+            about: HashMap::with_hasher(hasher.clone()),
+            topics: HashMap::with_hasher(hasher),
             pace: Pace { phase, ..Pace::default() },
             ..Gossip::default()
         }
@@ -110,13 +138,19 @@ impl Gossip {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.queues.iter().all(|queue| queue.order.is_empty())
+        self.is_silent(Class::ALL)
+    }
+
+    /// Whether none of these classes has anything to tell.
+    pub(crate) fn is_silent(&self, classes: &[Class]) -> bool {
+        classes.iter().all(|class| self.len(*class) == 0)
     }
 
     /// Gives back memory that busier times needed.
     pub(crate) fn rest(&mut self) {
         self.queues.iter_mut().for_each(|queue| give_back(&mut queue.order));
         self.about.shrink_to(0);
+        self.topics.shrink_to(0);
     }
 
     /// Queues an update about a member, in place of an older one.
@@ -130,8 +164,35 @@ impl Gossip {
         if let Some(rank) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
             self.drop_message(cx, Class::Member, rank);
         }
-        let rank = self.insert(cx, Class::Member, Broadcast { bytes, about: Some(member.clone()), waiter });
+        let rank = self.insert(
+            cx,
+            Class::Member,
+            Broadcast { bytes, about: Some(About::Member(member.clone())), waiter },
+        );
         self.about.insert(member, rank);
+    }
+
+    /// Queues a change of the registry, in place of an older one of the same topic. Returns how many
+    /// were dropped because the queue is full.
+    pub(crate) fn push_change(&mut self, cx: &mut Context, topic: u64, bytes: Bytes) -> usize {
+        if let Some(rank) = self.topics.remove(&topic) {
+            self.drop_message(cx, Class::Registry, rank);
+        }
+        self.registry_bytes += bytes.len();
+        let broadcast = Broadcast { bytes, about: Some(About::Topic(topic)), waiter: None };
+        let rank = self.insert(cx, Class::Registry, broadcast);
+        self.topics.insert(topic, rank);
+        let depth_max = cx.config.registry.queue_max;
+        let mut dropped = self.prune(cx, Class::Registry, depth_max);
+        while self.registry_bytes > cx.config.registry.queue_bytes_max {
+            dropped += self.prune(cx, Class::Registry, self.len(Class::Registry) - 1);
+        }
+        dropped
+    }
+
+    /// Drops all changes of the registry: nobody is there to hear them.
+    pub(crate) fn drop_changes(&mut self, cx: &mut Context) {
+        self.prune(cx, Class::Registry, 0);
     }
 
     /// Queues a message of the Serf layer; drops from the end of a queue that is full.
@@ -175,10 +236,23 @@ impl Gossip {
         }
     }
 
+    /// A broadcast is out of its queue for good.
     fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, transmits: u32, dropped: bool) {
         self.waiters -= usize::from(broadcast.waiter.is_some());
         self.done.extend(broadcast.waiter);
-        cx.trace(|| Decision::BroadcastFinished { member: broadcast.about, transmits, dropped });
+        let member = match broadcast.about {
+            Some(About::Topic(topic)) => {
+                self.topics.remove(&topic);
+                self.registry_bytes -= broadcast.bytes.len();
+                return;
+            }
+            Some(About::Member(member)) => {
+                self.about.remove(&member);
+                Some(member)
+            }
+            None => None,
+        };
+        cx.trace(|| Decision::BroadcastFinished { member, transmits, dropped });
     }
 
     /// Waiters whose broadcast is done.
@@ -187,10 +261,17 @@ impl Gossip {
     }
 
     /// Chooses messages for a packet with `free` bytes. Each counts as sent once; `limits` says for
-    /// SWIM's and for the Serf layer's messages after how many times they are done.
-    pub(crate) fn fill(&mut self, cx: &mut Context, mut free: usize, limits: Limits, batch: &mut Batch) {
-        let most = cx.config.gossip.updates_per_packet.unwrap_or(usize::MAX);
-        for class in [Class::Member, Class::Intent, Class::Query, Class::Event] {
+    /// each class after how many times they are done. `classes` are those the target understands.
+    pub(crate) fn fill(
+        &mut self,
+        cx: &mut Context,
+        mut free: usize,
+        limits: Limits,
+        classes: &[Class],
+        batch: &mut Batch,
+    ) {
+        let most = cx.config.gossip.updates_per_packet.unwrap_or(COMPOUND_PARTS_MAX - 1);
+        for &class in classes {
             let limit = limits.of(class);
             let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
             let mut tier = 0;
@@ -216,13 +297,15 @@ impl Gossip {
         rank.transmits += 1;
         let limit = if bug!(cx, TellsTooOften) { 2 * limit } else { limit };
         if rank.transmits >= limit && !bug!(cx, TellsForEver) {
-            if let Some(member) = &broadcast.about {
-                self.about.remove(member);
-            }
             self.finish(cx, broadcast, rank.transmits, false);
             return;
         }
-        if let Some(place) = broadcast.about.as_ref().and_then(|member| self.about.get_mut(member)) {
+        let place = match &broadcast.about {
+            Some(About::Member(member)) => self.about.get_mut(member),
+            Some(About::Topic(topic)) => self.topics.get_mut(topic),
+            None => None,
+        };
+        if let Some(place) = place {
             *place = rank;
         }
         self.queues[class as usize].order.insert(rank, broadcast);
@@ -232,7 +315,7 @@ impl Gossip {
     pub(crate) fn round_done(&mut self, cx: &mut Context, limits: Limits) {
         let next = if self.is_empty() {
             Next::Never
-        } else if self.is_urgent(cx, limits) {
+        } else if self.is_urgent(cx, limits, Class::ALL) {
             Next::Soon
         } else {
             Next::Late
@@ -240,9 +323,10 @@ impl Gossip {
         self.pace.round_done(cx, next);
     }
 
-    /// Whether the round under way still has something to tell.
-    pub(crate) fn is_round_due(&self, cx: &Context, limits: Limits) -> bool {
-        !self.is_empty() && (self.pace.late || self.is_urgent(cx, limits))
+    /// Whether the round under way still has something to tell to members that understand these
+    /// classes.
+    pub(crate) fn is_round_due(&self, cx: &Context, limits: Limits, classes: &[Class]) -> bool {
+        !self.is_silent(classes) && (self.pace.late || self.is_urgent(cx, limits, classes))
     }
 
     /// Whether somebody waits for a message, or one has been sent so rarely that not everybody may
@@ -250,9 +334,9 @@ impl Gossip {
     ///
     /// The last copies of each message are for stragglers. They ride for nothing on the pings and
     /// acks of the next probe interval, so that being prompt costs no packet more.
-    fn is_urgent(&self, cx: &Context, limits: Limits) -> bool {
+    fn is_urgent(&self, cx: &Context, limits: Limits, classes: &[Class]) -> bool {
         let ride = cx.config.gossip.eager && cx.config.gossip.piggyback && self.waiters == 0;
-        [Class::Member, Class::Intent, Class::Query, Class::Event].into_iter().any(|class| {
+        classes.iter().any(|&class| {
             let limit = limits.of(class);
             let tail = if ride { limit / TAIL_FRACTION } else { 0 };
             let least = self.queues[class as usize].order.first_key_value();
@@ -266,11 +350,16 @@ impl Gossip {
 pub(crate) struct Limits {
     pub(crate) member: u32,
     pub(crate) serf: u32,
+    pub(crate) registry: u32,
 }
 
 impl Limits {
-    fn of(self, class: Class) -> u32 {
-        if class == Class::Member { self.member } else { self.serf }
+    const fn of(self, class: Class) -> u32 {
+        match class {
+            Class::Member => self.member,
+            Class::Intent | Class::Query | Class::Event => self.serf,
+            Class::Registry => self.registry,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::hash;
+use crate::registry::marker::is_marked;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
 use crate::trie::Record;
@@ -138,6 +139,8 @@ pub struct Identity {
     pub meta: Bytes,
     /// Protocol versions.
     pub versions: Versions,
+    /// Whether the meta says that it keeps a registry.
+    registry: bool,
 }
 
 impl Identity {
@@ -159,13 +162,20 @@ impl Identity {
         for word in [high, low, scope, u64::from(addr.port()), small] {
             digest = hash::mix(digest, word);
         }
-        Identity { digest, name, addr, meta, versions }
+        let registry = is_marked(&meta);
+        Identity { digest, name, addr, meta, versions, registry }
     }
 
     /// The tags, decoded.
     #[must_use]
     pub fn tags(&self) -> Tags {
         Tags::decode(&self.meta)
+    }
+
+    /// Whether it keeps a registry and understands ours.
+    #[must_use]
+    pub const fn keeps_registry(&self) -> bool {
+        self.registry
     }
 }
 
@@ -253,5 +263,10 @@ impl Record for Member {
     /// Whether it is probed and gossiped to.
     fn live(&self) -> bool {
         matches!(self.state, State::Alive | State::Suspect)
+    }
+
+    /// Whether it is told what is new in the registry.
+    fn marked(&self) -> bool {
+        self.live() && self.identity.keeps_registry()
     }
 }

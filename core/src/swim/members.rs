@@ -195,9 +195,30 @@ impl Members {
         &self,
         rng: &mut Rng,
         count: usize,
+        accept: impl FnMut(&Member) -> bool,
+    ) -> SmallVec<[Member; 4]> {
+        self.draw(rng, count, self.trie().live(), |rank| self.trie().nth_live(rank), accept)
+    }
+
+    /// As [`random`](Self::random), of the members that keep a registry.
+    pub(crate) fn random_marked(
+        &self,
+        rng: &mut Rng,
+        count: usize,
+        accept: impl FnMut(&Member) -> bool,
+    ) -> SmallVec<[Member; 4]> {
+        self.draw(rng, count, self.trie().marked(), |rank| self.trie().nth_marked(rank), accept)
+    }
+
+    /// Up to `count` different members of the `total` that `nth` numbers.
+    fn draw<'m>(
+        &self,
+        rng: &mut Rng,
+        count: usize,
+        total: usize,
+        nth: impl Fn(usize) -> Option<&'m Member>,
         mut accept: impl FnMut(&Member) -> bool,
     ) -> SmallVec<[Member; 4]> {
-        let total = self.trie().live();
         let mut chosen: SmallVec<[Member; 4]> = SmallVec::new();
         // Few members: all of them in random order, so that none is missed by chance.
         let mut ranks: SmallVec<[usize; 16]> = SmallVec::new();
@@ -212,7 +233,7 @@ impl Members {
                 break;
             }
             let rank = if few { ranks[draw] } else { rng.index(total) };
-            let Some(member) = self.trie().nth_live(rank) else { continue };
+            let Some(member) = nth(rank) else { continue };
             if accept(member)
                 && !chosen.iter().any(|known| known.hash == member.hash && known.name() == member.name())
             {

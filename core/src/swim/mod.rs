@@ -29,10 +29,11 @@ use smallvec::SmallVec;
 
 use crate::context::Context;
 use crate::error::ConfigError;
+use crate::registry::marker::encode_meta;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
 use crate::swim::awareness::Awareness;
-use crate::swim::gossip::{Batch, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
+use crate::swim::gossip::{Batch, Class, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
 use crate::swim::join::Joins;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::{Members, Name, Walk};
@@ -44,6 +45,7 @@ use crate::swim::streams::Streams;
 use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
 use crate::timers::Tick;
+use crate::trie::Record as _;
 
 /// Members gossiped to last that the next round leaves out, at most.
 const TOLD_LATELY_MAX: usize = 12;
@@ -73,6 +75,8 @@ pub(crate) struct Swim {
     pub(crate) me: Name,
     pub(crate) addr: SocketAddr,
     pub(crate) tags: Tags,
+    /// Whether this node keeps a registry, and says so.
+    pub(crate) registry: bool,
     pub(crate) members: Members,
     pub(crate) gossip: Gossip,
     pub(crate) packets: Packets,
@@ -87,6 +91,8 @@ pub(crate) struct Swim {
     walk: Walk,
     /// Hashes of the members gossiped to last, oldest first.
     told_lately: Vec<u64>,
+    /// The same for what is new in the registry.
+    registry_told_lately: Vec<u64>,
     pub(crate) streams: Streams,
     pub(crate) joins: Joins,
     /// What acks carry: this node's coordinate.
@@ -103,6 +109,7 @@ impl Swim {
             me: me.clone(),
             addr: config.advertise,
             tags: config.tags.clone(),
+            registry: config.registry.enabled,
             members: Members::new(hash_seed, me.clone()),
             gossip: Gossip::new(cx),
             packets: Packets::new(&config)?,
@@ -114,6 +121,7 @@ impl Swim {
             stall: Stall::default(),
             walk: Walk::default(),
             told_lately: Vec::new(),
+            registry_told_lately: Vec::new(),
             streams: Streams::default(),
             joins: Joins::default(),
             ack_payload: Vec::new(),
@@ -138,7 +146,7 @@ impl Swim {
 
     fn own_identity(&self, protocol: u8) -> Arc<Identity> {
         let mut meta = Vec::new();
-        self.tags.encode(protocol, &mut meta);
+        encode_meta(&self.tags, protocol, self.registry, &mut meta);
         Arc::new(Identity::new(self.me.clone(), self.addr, meta.into(), Versions::ours(protocol)))
     }
 
@@ -168,35 +176,45 @@ impl Swim {
     /// Some members are told what is new.
     pub(crate) fn on_gossip_tick(&mut self, cx: &mut Context) {
         let targets = self.gossip_targets(cx);
-        if targets.is_empty() {
+        let marked = self.registry_targets(cx, &targets);
+        if targets.is_empty() && marked.is_empty() {
             // Nobody to tell. A newcomer is an update itself and sets rounds going again.
             return;
         }
         let limits = self.limits(cx);
-        for target in targets {
-            if !self.gossip.is_round_due(cx, limits) {
-                break;
-            }
-            let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
-            if rare!(cx, SmallPackets) {
-                budget /= 8;
-            }
-            let mut batch = Batch::new();
-            self.fill(cx, budget, &mut batch);
-            if batch.is_empty() {
-                break;
-            }
-            cx.metrics.gossip_packets += 1;
-            let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-            self.packets.send_parts(cx, target.identity.addr, &batch, crc);
+        for target in &targets {
+            self.tell(cx, target, Class::understood(target.identity.keeps_registry()), limits);
+        }
+        for target in &marked {
+            self.tell(cx, target, Class::REGISTRY, limits);
         }
         self.gossip.round_done(cx, limits);
+    }
+
+    /// Sends a packet of a round to one member, if the round has something for it.
+    fn tell(&mut self, cx: &mut Context, target: &Member, classes: &[Class], limits: Limits) {
+        if !self.gossip.is_round_due(cx, limits, classes) {
+            return;
+        }
+        let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
+        if rare!(cx, SmallPackets) {
+            budget /= 8;
+        }
+        let mut batch = Batch::new();
+        self.gossip.fill(cx, budget, limits, classes, &mut batch);
+        if batch.is_empty() {
+            return;
+        }
+        cx.metrics.gossip_packets += 1;
+        let crc = target.identity.versions.protocol_max >= CRC_SINCE;
+        self.packets.send_parts(cx, target.identity.addr, &batch, crc);
     }
 
     fn limits(&self, cx: &Context) -> Limits {
         Limits {
             member: transmit_limit(&cx.config.gossip, self.members.known_len()),
             serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
+            registry: transmit_limit(&cx.config.gossip, self.members.trie().marked()),
         }
     }
 
@@ -204,16 +222,47 @@ impl Swim {
     /// copies of an update reach as many as they can. In a small cluster drawing among all would
     /// leave somebody out of one update in twenty.
     fn gossip_targets(&mut self, cx: &mut Context) -> SmallVec<[Member; 4]> {
+        if self.gossip.len(Class::Registry) > 0 && self.gossip.is_silent(Class::COMMON) {
+            // Only members with a registry are told anything.
+            return SmallVec::new();
+        }
         let count = cx.config.gossip.nodes;
-        let spared = self.members.trie().live().saturating_sub(1 + count).min(TOLD_LATELY_MAX);
-        let excess = self.told_lately.len().saturating_sub(spared);
-        self.told_lately.drain(..excess);
+        spare(&mut self.told_lately, self.members.trie().live(), count);
         let (me, lately) = (self.me.clone(), &self.told_lately);
         let targets = self
             .members
             .audience(&mut cx.rng, count, |member| *member.name() != *me && !lately.contains(&member.hash));
         self.told_lately.extend(targets.iter().map(|target| target.hash));
         targets
+    }
+
+    /// Whom this round tells beside `targets` what is new in the registry: as many as make up for
+    /// those who would not understand it.
+    fn registry_targets(&mut self, cx: &mut Context, targets: &[Member]) -> SmallVec<[Member; 4]> {
+        if self.gossip.len(Class::Registry) == 0 {
+            return SmallVec::new();
+        }
+        if self.others_with_registry() == 0 {
+            // Whoever comes compares all it holds with somebody else's.
+            self.gossip.drop_changes(cx);
+            return SmallVec::new();
+        }
+        let told = || targets.iter().filter(|target| target.marked()).map(|target| target.hash);
+        let count = cx.config.gossip.nodes.saturating_sub(told().count());
+        spare(&mut self.registry_told_lately, self.members.trie().marked(), cx.config.gossip.nodes);
+        self.registry_told_lately.extend(told());
+        let (me, lately) = (self.me.clone(), &self.registry_told_lately);
+        let marked = self.members.random_marked(&mut cx.rng, count, |member| {
+            *member.name() != *me && !lately.contains(&member.hash)
+        });
+        self.registry_told_lately.extend(marked.iter().map(|target| target.hash));
+        marked
+    }
+
+    /// How many other members that are there keep a registry.
+    pub(crate) fn others_with_registry(&self) -> usize {
+        let own = self.members.get(&self.me).is_some_and(Member::marked);
+        self.members.trie().marked() - usize::from(own)
     }
 
     /// Gives back memory that busier times needed.
@@ -227,27 +276,35 @@ impl Swim {
         if self.gossip.is_empty() {
             // The next round is long after the last one.
             self.told_lately = Vec::new();
+            self.registry_told_lately = Vec::new();
         }
         self.notices.shrink_to(0);
     }
 
-    fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {
-        let limits = self.limits(cx);
-        self.gossip.fill(cx, budget, limits, batch);
-    }
-
-    /// Sends one message, with whatever updates fit behind it.
-    fn send(&mut self, cx: &mut Context, to: SocketAddr, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Sends one message, with whatever updates fit behind it. `name` is the member that lives at
+    /// `to`, empty if that is not known.
+    fn send(&mut self, cx: &mut Context, to: SocketAddr, name: &str, encode: impl FnOnce(&mut Vec<u8>)) {
         let len = self.packets.begin(encode);
         let mut batch = Batch::new();
         if cx.config.gossip.piggyback && !self.gossip.is_empty() {
             let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead();
             if let Some(budget) = cx.config.packet.size.checked_sub(taken) {
-                self.fill(cx, budget, &mut batch);
+                let keeps_registry = self.gossip.len(Class::Registry) > 0
+                    && self.members.known(name).is_some_and(|member| member.identity.keeps_registry());
+                let classes = Class::understood(keeps_registry);
+                let limits = self.limits(cx);
+                self.gossip.fill(cx, budget, limits, classes, &mut batch);
             }
         }
         self.packets.finish(cx, to, &batch);
     }
+}
+
+/// Forgets the first of those told lately, so that enough members are left to be told.
+fn spare(lately: &mut Vec<u64>, members: usize, count: usize) {
+    let spared = members.saturating_sub(1 + count).min(TOLD_LATELY_MAX);
+    let excess = lately.len().saturating_sub(spared);
+    lately.drain(..excess);
 }
 
 /// A value that is only read later, as bytes of its own.

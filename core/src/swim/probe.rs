@@ -153,7 +153,7 @@ impl Swim {
             })
             .map(|member| (member.incarnation, member.identity.versions.protocol_max >= CRC_SINCE));
         let Some((incarnation, crc)) = suspect else {
-            return self.send(cx, to, |out| ping.encode(out));
+            return self.send(cx, to, node, |out| ping.encode(out));
         };
         let suspect = Suspect { node, from: &me, incarnation };
         let parts =
@@ -184,7 +184,7 @@ impl Swim {
                 nack,
                 source: Source::new(self.addr, &me),
             };
-            self.send(cx, helper.identity.addr, |out| request.encode(out));
+            self.send(cx, helper.identity.addr, helper.name(), |out| request.encode(out));
         }
         if cx.config.probe.stream_fallback && target.versions.protocol_max >= STREAM_PING_SINCE {
             probe.stream = self.dial_ping(cx, &target, probe.seq, probe.deadline);
@@ -238,7 +238,7 @@ impl Swim {
         let to = ping.source.socket().unwrap_or(from);
         let payload = core::mem::take(&mut self.ack_payload);
         let ack = Ack { seq: ping.seq, payload: &payload };
-        self.send(cx, to, |out| ack.encode(out));
+        self.send(cx, to, ping.source.node, |out| ack.encode(out));
         self.ack_payload = payload;
     }
 
@@ -276,7 +276,7 @@ impl Swim {
             self.probing.forwards.remove(&seq);
         }
         if nack {
-            self.send(cx, to, |out| Nack { seq: asked }.encode(out));
+            self.send(cx, to, "", |out| Nack { seq: asked }.encode(out));
         }
     }
 
@@ -296,7 +296,7 @@ impl Swim {
             cx.timers.cancel(&Key::Forward(seq));
         }
         let ack = Ack { seq: forward.seq, payload: &[] };
-        self.send(cx, forward.to, |out| ack.encode(out));
+        self.send(cx, forward.to, "", |out| ack.encode(out));
         None
     }
 

@@ -10,7 +10,7 @@
 //! - **Persistent**: [`Trie::clone`] is O(1) and a clone never changes. A change happens in place
 //!   where nobody else looks, and otherwise copies the path to the record.
 //! - **Measured**: every subtree knows how many records it holds, how many of them are
-//!   [live](Record::live), and the sum of their [digests](Record::digest). Hence ranks, walks and
+//!   [live](Record::live) or [marked](Record::marked), and the sum of their [digests](Record::digest). Hence ranks, walks and
 //!   differences in the time the answer needs.
 //!
 //! # Walks
@@ -61,6 +61,11 @@ pub trait Record: Clone + PartialEq {
 
     /// Whether it is counted among the live ones, by which [`Trie::nth_live`] and walks go.
     fn live(&self) -> bool;
+
+    /// Whether it is counted among the marked ones, by which [`Trie::nth_marked`] goes.
+    fn marked(&self) -> bool {
+        false
+    }
 }
 
 /// Records in the order of (hash, key). Empty, it holds no memory.
@@ -85,6 +90,12 @@ impl<R: Record> Trie<R> {
     #[must_use]
     pub const fn live(&self) -> usize {
         self.root.sum.live as usize
+    }
+
+    /// Number of marked records.
+    #[must_use]
+    pub const fn marked(&self) -> usize {
+        self.root.sum.marked as usize
     }
 
     /// Whether there is none.

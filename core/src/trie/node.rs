@@ -32,13 +32,19 @@ pub(super) struct Summary {
     pub(super) digest: u64,
     pub(super) count: u32,
     pub(super) live: u32,
+    pub(super) marked: u32,
 }
 
 impl Summary {
-    pub(super) const ZERO: Self = Summary { digest: 0, count: 0, live: 0 };
+    pub(super) const ZERO: Self = Summary { digest: 0, count: 0, live: 0, marked: 0 };
 
     pub(super) fn of<R: Record>(record: &R) -> Self {
-        Summary { digest: record.digest(), count: 1, live: u32::from(record.live()) }
+        Summary {
+            digest: record.digest(),
+            count: 1,
+            live: u32::from(record.live()),
+            marked: u32::from(record.marked()),
+        }
     }
 
     pub(super) fn of_all<R: Record>(records: &[R]) -> Self {
@@ -50,6 +56,7 @@ impl Summary {
             digest: self.digest.wrapping_add(other.digest),
             count: self.count.wrapping_add(other.count),
             live: self.live.wrapping_add(other.live),
+            marked: self.marked.wrapping_add(other.marked),
         }
     }
 
@@ -58,6 +65,7 @@ impl Summary {
             digest: self.digest.wrapping_sub(other.digest),
             count: self.count.wrapping_sub(other.count),
             live: self.live.wrapping_sub(other.live),
+            marked: self.marked.wrapping_sub(other.marked),
         }
     }
 

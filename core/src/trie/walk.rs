@@ -4,20 +4,26 @@ use core::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use super::node::{Inner, LEAF_LIMIT, Node, SLOT_BITS, SLOTS, Subtree, search, slot};
+use super::node::{Inner, LEAF_LIMIT, Node, SLOT_BITS, SLOTS, Subtree, Summary, search, slot};
 use super::{Record, Trie};
 
 impl<R: Record> Trie<R> {
     /// The record with `rank` others before it in the order of (hash, key).
     #[must_use]
     pub fn nth(&self, rank: usize) -> Option<&R> {
-        self.root.nth::<false>(rank)
+        self.root.nth(rank, |sum| sum.count, |_| true)
     }
 
     /// The live record with `rank` other live ones before it in the order of (hash, key).
     #[must_use]
     pub fn nth_live(&self, rank: usize) -> Option<&R> {
-        self.root.nth::<true>(rank)
+        self.root.nth(rank, |sum| sum.live, R::live)
+    }
+
+    /// The marked record with `rank` other marked ones before it in the order of (hash, key).
+    #[must_use]
+    pub fn nth_marked(&self, rank: usize) -> Option<&R> {
+        self.root.nth(rank, |sum| sum.marked, R::marked)
     }
 
     /// How many records come before a key, there or not, in the order of (hash, key).
@@ -94,18 +100,25 @@ impl<R: Record> Subtree<R> {
         if LIVE { self.sum.live as usize } else { self.sum.count as usize }
     }
 
-    fn nth<const LIVE: bool>(&self, mut rank: usize) -> Option<&R> {
+    /// The record with `rank` others before it among those that `counts` takes, of which `weight`
+    /// says how many there are.
+    #[inline]
+    fn nth(
+        &self,
+        mut rank: usize,
+        weight: impl Fn(&Summary) -> u32,
+        counts: impl Fn(&R) -> bool,
+    ) -> Option<&R> {
         let mut node = &self.node;
         loop {
             match node {
                 Node::Empty => return None,
-                Node::Leaf(records) if LIVE => return records.iter().filter(|r| r.live()).nth(rank),
-                Node::Leaf(records) => return records.get(rank),
+                Node::Leaf(records) => return records.iter().filter(|record| counts(record)).nth(rank),
                 Node::Inner(inner) => {
                     let mut children = inner.children.iter();
                     let mut child = children.next()?;
-                    while rank >= child.weight::<LIVE>() {
-                        rank -= child.weight::<LIVE>();
+                    while rank >= weight(&child.sum) as usize {
+                        rank -= weight(&child.sum) as usize;
                         child = children.next()?;
                     }
                     node = &child.node;

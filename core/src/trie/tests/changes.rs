@@ -22,6 +22,9 @@ fn holds_what_the_model_holds(trie: &Trie<Item>, model: &Model) {
     assert_eq!(trie.nth(model.len()), None);
     let live = model.values().filter(|item| item.live);
     assert!((0..).map_while(|rank| trie.nth_live(rank)).eq(live));
+    let marked: Vec<&Item> = model.values().filter(|item| item.marked()).collect();
+    assert_eq!(trie.marked(), marked.len());
+    assert!((0..).map_while(|rank| trie.nth_marked(rank)).eq(marked));
 }
 
 /// Summaries add up; leaves and blocks are neither too full nor too empty.

@@ -57,6 +57,10 @@ impl Record for Item {
     fn live(&self) -> bool {
         self.live
     }
+
+    fn marked(&self) -> bool {
+        self.live && self.version == 1
+    }
 }
 
 /// How keys are hashed.
