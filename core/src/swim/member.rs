@@ -127,7 +127,7 @@ impl Versions {
 
 /// What a member says of itself: made by [`Identity::new`], immutable from then on, and shared by
 /// all views that agree on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Hash of all that follows, so that a change of state need not look at it again.
     digest: u64,
@@ -176,6 +176,19 @@ impl Identity {
     #[must_use]
     pub const fn keeps_registry(&self) -> bool {
         self.registry
+    }
+}
+
+/// Shows what was given; the rest follows from it.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("digest", &self.digest)
+            .field("name", &self.name)
+            .field("addr", &self.addr)
+            .field("meta", &self.meta)
+            .field("versions", &self.versions)
+            .finish()
     }
 }
 
