@@ -1,6 +1,7 @@
 //! The broadcast queue and its pace: which updates ride in the next packet, and when the next
 //! round of packets leaves (gossip-wire, section 8).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -103,16 +104,23 @@ impl Queue {
     }
 }
 
+/// The changes of the registry that are queued.
+#[derive(Clone, Debug, Default)]
+struct Changes {
+    /// Where the change of a topic stands.
+    places: BTreeMap<u64, Rank>,
+    /// Bytes of all of them.
+    bytes: usize,
+}
+
 /// What is waiting to be told, by class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gossip {
     queues: [Queue; 5],
     /// Where a member's broadcast stands in the first queue.
     about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
-    /// Where the change of a key stands in the last queue.
-    topics: HashMap<u64, Rank, foldhash::fast::FixedState>,
-    /// Bytes of all changes in the last queue.
-    registry_bytes: usize,
+    /// Of the last queue; `None` while it is empty.
+    changes: Option<Box<Changes>>,
     next_id: u64,
     /// Messages somebody waits for.
     waiters: usize,
@@ -126,8 +134,7 @@ impl Gossip {
         let phase = cx.now + cx.rng.part_of(cx.config.gossip.interval);
         let hasher = foldhash::fast::FixedState::with_seed(cx.rng.u64());
         Gossip {
-            about: HashMap::with_hasher(hasher.clone()),
-            topics: HashMap::with_hasher(hasher),
+            about: HashMap::with_hasher(hasher),
             pace: Pace { phase, ..Pace::default() },
             ..Gossip::default()
         }
@@ -150,7 +157,6 @@ impl Gossip {
     pub(crate) fn rest(&mut self) {
         self.queues.iter_mut().for_each(|queue| give_back(&mut queue.order));
         self.about.shrink_to(0);
-        self.topics.shrink_to(0);
     }
 
     /// Queues an update about a member, in place of an older one.
@@ -175,16 +181,21 @@ impl Gossip {
     /// Queues a change of the registry, in place of an older one of the same topic. Returns how many
     /// were dropped because the queue is full.
     pub(crate) fn push_change(&mut self, cx: &mut Context, topic: u64, bytes: Bytes) -> usize {
-        if let Some(rank) = self.topics.remove(&topic) {
+        let older = self.changes.as_ref().and_then(|changes| changes.places.get(&topic).copied());
+        if let Some(rank) = older {
             self.drop_message(cx, Class::Registry, rank);
         }
-        self.registry_bytes += bytes.len();
-        let broadcast = Broadcast { bytes, about: Some(About::Topic(topic)), waiter: None };
-        let rank = self.insert(cx, Class::Registry, broadcast);
-        self.topics.insert(topic, rank);
-        let depth_max = cx.config.registry.queue_max;
-        let mut dropped = self.prune(cx, Class::Registry, depth_max);
-        while self.registry_bytes > cx.config.registry.queue_bytes_max {
+        let len = bytes.len();
+        let rank = self.insert(
+            cx,
+            Class::Registry,
+            Broadcast { bytes, about: Some(About::Topic(topic)), waiter: None },
+        );
+        let changes = self.changes.get_or_insert_default();
+        changes.places.insert(topic, rank);
+        changes.bytes += len;
+        let mut dropped = self.prune(cx, Class::Registry, cx.config.registry.queue_max);
+        while self.changes.as_ref().is_some_and(|it| it.bytes > cx.config.registry.queue_bytes_max) {
             dropped += self.prune(cx, Class::Registry, self.len(Class::Registry) - 1);
         }
         dropped
@@ -242,8 +253,7 @@ impl Gossip {
         self.done.extend(broadcast.waiter);
         let member = match broadcast.about {
             Some(About::Topic(topic)) => {
-                self.topics.remove(&topic);
-                self.registry_bytes -= broadcast.bytes.len();
+                self.forget_change(topic, broadcast.bytes.len());
                 return;
             }
             Some(About::Member(member)) => {
@@ -253,6 +263,15 @@ impl Gossip {
             None => None,
         };
         cx.trace(|| Decision::BroadcastFinished { member, transmits, dropped });
+    }
+
+    fn forget_change(&mut self, topic: u64, len: usize) {
+        let Some(changes) = &mut self.changes else { return };
+        changes.places.remove(&topic);
+        changes.bytes -= len;
+        if changes.places.is_empty() {
+            self.changes = None;
+        }
     }
 
     /// Waiters whose broadcast is done.
@@ -302,7 +321,7 @@ impl Gossip {
         }
         let place = match &broadcast.about {
             Some(About::Member(member)) => self.about.get_mut(member),
-            Some(About::Topic(topic)) => self.topics.get_mut(topic),
+            Some(About::Topic(topic)) => self.changes.as_mut().and_then(|it| it.places.get_mut(topic)),
             None => None,
         };
         if let Some(place) = place {
