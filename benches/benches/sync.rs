@@ -32,6 +32,7 @@ fn push_pull(members: usize, config: &Config) -> Vec<u8> {
         times,
         std::iter::empty::<&str>(),
         no_events,
+        &[],
         &mut user_state,
     );
     let (mut message, mut out) = (Vec::new(), BytesMut::new());

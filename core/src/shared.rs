@@ -110,7 +110,7 @@ pub(crate) struct Making<'a> {
     pub(crate) join: bool,
     pub(crate) side: Side,
     pub(crate) config: &'a Config,
-    /// The state of the Serf layer without the members: clocks and events, encoded.
+    /// The state of the Serf layer without the members: clocks, events and registry, encoded.
     pub(crate) heard: Vec<u8>,
 }
 
@@ -237,6 +237,7 @@ impl SentState {
             told().map(|member| (member.name(), member.status_ltime)),
             told().filter(|member| member.status == Status::Left).map(Member::name),
             heard.events.flatten().map(|slot| Some((slot.ltime, slot.events))),
+            heard.registry,
             &mut user_state,
         );
         let nodes = members.iter().filter_map(PushNode::of);

@@ -74,6 +74,16 @@ impl Key {
         let within = hash::mix(hash::mix(node, self.kind as u64), id);
         owner_place(seed, &self.owner) | within >> 32
     }
+
+    /// A number that stands for it in queues of this seed: no two keys that anybody can think of have
+    /// the same.
+    #[must_use]
+    pub(crate) fn topic(&self, seed: u64) -> u64 {
+        let owner = hash::bytes(seed, self.owner.as_bytes());
+        let node = hash::bytes(seed, self.node.as_bytes());
+        let id = hash::bytes(seed, self.id.as_bytes());
+        hash::mix(hash::mix(hash::mix(owner, node), self.kind as u64), id)
+    }
 }
 
 /// The least place that a record of this owner can have.

@@ -13,10 +13,12 @@ use crate::swim::member::{Member, Status};
 use crate::wire::serf_message::{Join, Leave, PushPull, UserEvent, encode_push_pull};
 
 impl Serf {
-    /// This node's state, for the user part of a push/pull, with these of the members.
+    /// This node's state, for the user part of a push/pull, with these of the members. `registry` is
+    /// what the registry comes to, empty without one.
     pub(crate) fn encode_state<'m>(
         &'m self,
         members: impl Iterator<Item = &'m Member> + Clone,
+        registry: &[u8],
         out: &mut Vec<u8>,
     ) {
         let members = || members.clone().filter(|member| member.status != Status::None);
@@ -29,18 +31,19 @@ impl Serf {
             members().map(|member| (member.name(), member.status_ltime)),
             left.map(|member| member.name()),
             events,
+            registry,
             out,
         );
     }
 
-    /// What of this node's state does not follow from its members, for comparison: clocks and
-    /// events, encoded as a state without members and without unused slots.
-    pub(crate) fn encode_heard(&self, out: &mut Vec<u8>) {
+    /// What of this node's state does not follow from its members, for comparison: clocks, events
+    /// and registry, encoded as a state without members and without unused slots.
+    pub(crate) fn encode_heard(&self, registry: &[u8], out: &mut Vec<u8>) {
         let events = self
             .events
             .times()
             .map(|(ltime, events)| Some((ltime, events.iter().map(|event| (&*event.name, &*event.payload)))));
-        encode_push_pull(self.clocks.now(), iter::empty(), iter::empty(), events, out);
+        encode_push_pull(self.clocks.now(), iter::empty(), iter::empty(), events, registry, out);
     }
 
     /// Merges a peer's state. `ignore_old`: this node joins and does not want what was said before.

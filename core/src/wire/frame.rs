@@ -2,7 +2,8 @@
 //! (gossip-wire, section 6).
 //!
 //! A stream carries one message in each direction. Plain ones have no length, so their end is
-//! found by walking their MessagePack; nobody waits for the other side to close.
+//! found by walking their MessagePack; nobody waits for the other side to close. Only members that
+//! keep a registry talk longer: their messages follow each other, each wrapped by itself.
 
 mod decoder;
 mod scan;
@@ -14,12 +15,15 @@ use bytes::{BufMut, BytesMut};
 pub use decoder::{FrameDecoder, StreamRefusal};
 
 use super::keyring::{Keyring, NONCE};
-use super::limits::{LABEL_MAX, SEAL_OVERHEAD, STREAM_SEAL_HEADER};
+use super::limits::{SEAL_OVERHEAD, STREAM_SEAL_HEADER};
 use super::message::{Ack, ErrorMessage, MessageType, Ping, PushNode, PushPullHeader, UserHeader, malformed};
-use super::msgpack::Reader;
+use super::msgpack::{Dialect, Reader, Writer};
 use super::{compress, label, seal};
 use crate::config::Config;
 use crate::error::{Malformed, Refusal};
+
+/// Bytes of the type and the length before a message of a registry stream.
+const REGISTRY_HEADER_MAX: usize = 6;
 
 /// Which end of a stream this is: the label and what may be said depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +56,8 @@ pub enum StreamMessage<'a> {
     PushPull(PushPull<'a>),
     /// A message of the Serf layer, its own type byte first. (accepted streams)
     User(&'a [u8]),
+    /// Part of a talk about the registry. More may follow it on the same stream.
+    Registry(&'a [u8]),
 }
 
 /// Full state of the other side.
@@ -135,6 +141,7 @@ impl Frame {
             MessageType::Ack => Ack::decode(body).map(StreamMessage::Ack),
             MessageType::Error => ErrorMessage::decode(body).map(StreamMessage::Error),
             MessageType::User => Ok(StreamMessage::User(tail)),
+            MessageType::Registry => Ok(StreamMessage::Registry(tail)),
             MessageType::PushPull => {
                 let mut reader = Reader::new(body);
                 PushPullHeader::decode_from(&mut reader).map(|header| {
@@ -169,6 +176,13 @@ pub fn encode_user(message: &[u8], out: &mut impl BufMut) {
     out.put_slice(message);
 }
 
+/// Appends a message of a registry stream, without wrappers.
+pub fn encode_registry(message: &[u8], out: &mut impl BufMut) {
+    out.put_u8(MessageType::Registry as u8);
+    Writer::new(out, Dialect::Gossip).uint(message.len() as u64);
+    out.put_slice(message);
+}
+
 /// Appends what is to be sent on a stream for a message: compressed, encrypted and labelled as
 /// configured. `nonce` is asked for 12 fresh random bytes only if they are needed.
 pub fn close(
@@ -179,22 +193,56 @@ pub fn close(
     nonce: impl FnOnce() -> [u8; NONCE],
     out: &mut BytesMut,
 ) {
+    // Streams are compressed even where that makes them longer, as the original does.
+    let compress = config.packet.compression;
+    if side == Side::Dialled {
+        label::encode(&config.security.label, out);
+    }
+    seal_message(message, compress, config, keyring, nonce, out);
+}
+
+/// As [`close`], for a message of a registry stream: compressed only where that saves bytes, and
+/// labelled if it is the `first` one of the side that dials.
+pub fn close_registry(
+    message: &[u8],
+    first: bool,
+    config: &Config,
+    keyring: &Keyring,
+    nonce: impl FnOnce() -> [u8; NONCE],
+    out: &mut BytesMut,
+) {
+    let mut plain = Vec::with_capacity(message.len() + REGISTRY_HEADER_MAX);
+    encode_registry(message, &mut plain);
+    let packet = &config.packet;
+    let compress = packet.compression
+        && message.len() >= packet.compression_min
+        && compress::prepare(&plain, &mut Vec::new()) < plain.len();
+    if first {
+        label::encode(&config.security.label, out);
+    }
+    seal_message(&plain, compress, config, keyring, nonce, out);
+}
+
+/// Appends a message, compressed and encrypted.
+fn seal_message(
+    message: &[u8],
+    compress: bool,
+    config: &Config,
+    keyring: &Keyring,
+    nonce: impl FnOnce() -> [u8; NONCE],
+    out: &mut BytesMut,
+) {
     let security = &config.security;
     let mut compressed = Vec::new();
-    // Streams are compressed even where that makes them longer, as the original does.
-    let len =
-        if config.packet.compression { compress::prepare(message, &mut compressed) } else { message.len() };
+    let len = if compress { compress::prepare(message, &mut compressed) } else { message.len() };
     let write = |out: &mut BytesMut| {
-        if config.packet.compression {
+        if compress {
             compress::encode(&compressed, out);
         } else {
             out.extend_from_slice(message);
         }
     };
-    out.reserve(LABEL_MAX + STREAM_SEAL_HEADER + SEAL_OVERHEAD + len);
-    if side == Side::Dialled {
-        label::encode(&security.label, out);
-    }
+    out.reserve(STREAM_SEAL_HEADER + SEAL_OVERHEAD + len);
     if security.verify_outgoing && !keyring.is_empty() {
         let sealed = u32::try_from(SEAL_OVERHEAD + len).expect("no stream message comes near 4 GiB");
         let ad = seal::StreamAd::new(sealed, &security.label);

@@ -37,6 +37,8 @@ pub const PUSH_PULL_NODES_MAX: usize = 1 << 20;
 /// Bytes of the user state in one push/pull, and of a user message on a stream: the limit of newer
 /// originals.
 pub const USER_STATE_MAX: usize = 20 << 20;
+/// Bytes of one message of a registry stream: a whole record, and what frames it.
+pub const REGISTRY_FRAME_MAX: usize = crate::registry::encoding::RECORD_MAX + (64 << 10);
 /// Bytes of scratch a node keeps between packets. More is given back, so that many nodes in one
 /// process do not hold their largest packet for ever; less would allocate for common packets.
 pub const SCRATCH_KEEP: usize = 1536;

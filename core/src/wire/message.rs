@@ -53,6 +53,8 @@ pub enum MessageType {
     HasCrc = 12,
     /// Something went wrong; streams only.
     Error = 13,
+    /// Part of the talk of two members that keep a registry; streams only.
+    Registry = b'T',
     /// A label in front of everything else.
     HasLabel = 244,
 }
@@ -76,6 +78,7 @@ impl MessageType {
             11 => Self::Nack,
             12 => Self::HasCrc,
             13 => Self::Error,
+            b'T' => Self::Registry,
             244 => Self::HasLabel,
             _ => return None,
         })
@@ -99,6 +102,7 @@ impl MessageType {
             Self::Nack => "nack",
             Self::HasCrc => "checksum header",
             Self::Error => "error message",
+            Self::Registry => "registry message",
             Self::HasLabel => "label header",
         }
     }

@@ -40,6 +40,8 @@ pub enum SerfType {
     KeyResponse = 8,
     /// A message for a third node.
     Relay = 9,
+    /// Changes of the registry, for members that keep one.
+    Registry = b'T',
 }
 
 impl SerfType {
@@ -57,6 +59,7 @@ impl SerfType {
             7 => Self::KeyRequest,
             8 => Self::KeyResponse,
             9 => Self::Relay,
+            b'T' => Self::Registry,
             _ => return None,
         })
     }
@@ -75,6 +78,7 @@ impl SerfType {
             Self::KeyRequest => "key request",
             Self::KeyResponse => "key response",
             Self::Relay => "relay",
+            Self::Registry => "registry gossip",
         }
     }
 }

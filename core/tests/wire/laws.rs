@@ -226,6 +226,7 @@ fn the_state_of_the_serf_layer_survives(c: Content, names: Vec<u8>, slots: Vec<O
                 let slot = slot.as_ref();
                 slot.map(|(ltime, payload)| (LamportTime(*ltime), [("e", &payload[..])].into_iter()))
             }),
+            &c.bytes,
             out,
         );
     });
@@ -233,6 +234,7 @@ fn the_state_of_the_serf_layer_survives(c: Content, names: Vec<u8>, slots: Vec<O
     assert_eq!((state.ltime, state.event_ltime, state.query_ltime.0), (c.ltime(), LamportTime(1), u64::MAX));
     assert!(state.status_ltimes.eq(names.iter().map(|name| (name.as_str(), c.ltime()))));
     assert!(state.left_members.eq(names.iter().map(String::as_str)));
+    assert_eq!(state.registry, c.bytes);
     let events: Vec<_> = state
         .events
         .map(|slot| {

@@ -101,6 +101,7 @@ fn serf_body_again(kind: SerfType, body: &[u8]) -> Result<Vec<u8>, Malformed> {
                 state.status_ltimes,
                 state.left_members,
                 state.events.map(|slot| slot.map(|slot| (slot.ltime, slot.events))),
+                state.registry,
                 &mut out,
             );
         }

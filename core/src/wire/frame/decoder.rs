@@ -59,6 +59,8 @@ enum Stage {
     Sealed,
     Compressed(Scanner),
     Plain(MessageScan),
+    /// Behind a message about the registry.
+    Between,
     Done,
 }
 
@@ -85,7 +87,9 @@ impl FrameDecoder {
         !self.begun
     }
 
-    /// Takes the next piece; returns the message once it is complete. What follows it is ignored.
+    /// Takes the next piece; returns the message once it is complete. What follows it is ignored,
+    /// unless it is a message about the registry: then the next one is returned by a further call,
+    /// which needs no new piece.
     ///
     /// # Errors
     /// Why the stream is to be closed.
@@ -101,9 +105,15 @@ impl FrameDecoder {
         self.begun |= !data.is_empty();
         self.buffer.extend_from_slice(data);
         let result = self.advance(config, keyring);
-        if !matches!(result, Ok(None)) {
-            self.stage = Stage::Done;
-            self.buffer = Vec::new();
+        match &result {
+            Ok(None) => {}
+            Ok(Some(frame)) if frame.kind() == Some(MessageType::Registry) => {
+                self.stage = Stage::Between;
+            }
+            _ => {
+                self.stage = Stage::Done;
+                self.buffer = Vec::new();
+            }
         }
         result
     }
@@ -113,6 +123,7 @@ impl FrameDecoder {
     pub fn finish(&self) -> Option<StreamRefusal> {
         match self.stage {
             Stage::Done => None,
+            Stage::Between if self.buffer.is_empty() => None,
             _ if !self.begun => None,
             Stage::Label | Stage::Plain(_) => Some(StreamRefusal::silent(Refusal::StreamTruncated)),
             _ => Some(StreamRefusal::told(Refusal::StreamTruncated)),
@@ -129,16 +140,20 @@ impl FrameDecoder {
                     let body = self.buffer.get(1..).unwrap_or_default();
                     let found = scanner.scan(body).map_err(|error| told("compress message", error))?;
                     let Some(body) = found.and_then(|len| body.get(..len)) else { return Ok(None) };
-                    return whole(expand(body, config)?, self.side, config).map(Some);
+                    let (used, inner) = (1 + body.len(), expand(body, config)?);
+                    self.use_up(used);
+                    return whole(inner, self.side, config).map(Some);
                 }
                 Stage::Plain(scan) => {
                     let found = scan.advance(&self.buffer).map_err(StreamRefusal::silent)?;
                     return Ok(found.map(|found| {
-                        let mut bytes = mem::take(&mut self.buffer);
-                        bytes.truncate(found.end);
+                        let rest = self.buffer.split_off(found.end);
+                        let bytes = mem::replace(&mut self.buffer, rest);
                         Frame { bytes, tail: found.tail }
                     }));
                 }
+                Stage::Between if self.buffer.is_empty() => return Ok(None),
+                Stage::Between => Some(Stage::Kind),
                 Stage::Done => return Ok(None),
             };
             match next {
@@ -146,6 +161,12 @@ impl FrameDecoder {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Drops what has been read.
+    fn use_up(&mut self, len: usize) {
+        let rest = self.buffer.split_off(len);
+        self.buffer = rest;
     }
 
     /// Removes the label header. Only the side that dials sends one.
@@ -203,7 +224,7 @@ impl FrameDecoder {
         let ad = seal::StreamAd::new(len, &config.security.label);
         let mut plain = Vec::new();
         seal::open(keyring, envelope, ad.as_bytes(), &mut plain).map_err(StreamRefusal::told)?;
-        self.buffer = Vec::new();
+        self.use_up(STREAM_SEAL_HEADER + len as usize);
         match plain.split_first() {
             None => Err(told("encrypted stream message", Malformed::Empty)),
             Some((&first, body)) if first == MessageType::Compress as u8 => {

@@ -3,6 +3,7 @@
 use super::super::message::{MessageType, PushPullHeader, UserHeader, malformed};
 use super::super::msgpack::{Reader, Scanner};
 use super::Side;
+use super::super::limits::REGISTRY_FRAME_MAX;
 use crate::error::Refusal;
 
 /// Walks a message as it arrives, no byte twice.
@@ -37,10 +38,17 @@ impl MessageScan {
     /// [`Refusal::UnknownType`] if the other side may not send this type.
     pub(super) fn new(first: u8, side: Side, max: usize) -> Result<Self, Refusal> {
         let kind = MessageType::from_u8(first).filter(|kind| match side {
-            Side::Accepted => matches!(kind, MessageType::Ping | MessageType::PushPull | MessageType::User),
-            Side::Dialled => matches!(kind, MessageType::Ack | MessageType::PushPull | MessageType::Error),
+            Side::Accepted => {
+                use MessageType::{Ping, PushPull, Registry, User};
+                matches!(kind, Ping | PushPull | User | Registry)
+            }
+            Side::Dialled => {
+                use MessageType::{Ack, Error, PushPull, Registry};
+                matches!(kind, Ack | PushPull | Error | Registry)
+            }
         });
         let kind = kind.ok_or(Refusal::UnknownType(first))?;
+        let max = if kind == MessageType::Registry { max.min(REGISTRY_FRAME_MAX) } else { max };
         Ok(MessageScan { kind, stage: Stage::Head(Scanner::new(max.saturating_sub(1))), max })
     }
 
@@ -92,6 +100,7 @@ fn after_head(kind: MessageType, bytes: &[u8], end: usize, max: usize) -> Result
             PushPullHeader::decode_from(&mut head).map(|header| (header.nodes, header.user_state_len))
         }
         MessageType::User => UserHeader::decode_from(&mut head).map(|header| (0, header.len)),
+        MessageType::Registry => head.u32().map(|len| (0, len as usize)),
         _ => Ok((0, 0)),
     };
     let (left, user_state_len) = counts.map_err(|error| malformed(kind.as_str(), error))?;

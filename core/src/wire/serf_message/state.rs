@@ -24,11 +24,13 @@ pub struct PushPull<'a> {
     pub left_members: Texts<'a>,
     /// The user events it remembers.
     pub events: Events<'a>,
+    /// What its registry comes to; empty if it keeps none.
+    pub registry: &'a [u8],
 }
 
 impl<'a> PushPull<'a> {
-    const FIELDS: [&'static str; 6] =
-        ["LTime", "StatusLTimes", "LeftMembers", "EventLTime", "Events", "QueryLTime"];
+    const FIELDS: [&'static str; 7] =
+        ["LTime", "StatusLTimes", "LeftMembers", "EventLTime", "Events", "QueryLTime", "TReg"];
 
     /// Decodes the body: all of it, so that walking its lists cannot fail.
     ///
@@ -42,6 +44,7 @@ impl<'a> PushPull<'a> {
             status_ltimes: StatusTimes(Walk::map(&[])),
             left_members: Texts::default(),
             events: Events(Walk::array(&[])),
+            registry: &[],
         };
         Reader::new(body).fields(&Self::FIELDS, |index, r| {
             match index {
@@ -50,7 +53,8 @@ impl<'a> PushPull<'a> {
                 2 => this.left_members = Texts::read(r)?,
                 3 => this.event_ltime = LamportTime(r.u64()?),
                 4 => this.events = Events::read(r)?,
-                _ => this.query_ltime = LamportTime(r.u64()?),
+                5 => this.query_ltime = LamportTime(r.u64()?),
+                _ => this.registry = r.bytes()?,
             }
             Ok(())
         })?;
@@ -174,18 +178,20 @@ impl ExactSizeIterator for UserEvents<'_> {}
 ///
 /// `clocks` are the member, event and query clock. `events` are the slots of the event buffer, an
 /// empty one as `None`; peers expect as many as their own buffer has, 512. Every iterator is
-/// walked twice, first to count.
+/// walked twice, first to count. `registry` is what the registry comes to, empty without one: real
+/// agents pass over it.
 pub fn encode_push_pull<'i, E: Iterator<Item = (&'i str, &'i [u8])> + Clone>(
     clocks: [LamportTime; 3],
     status_ltimes: impl Iterator<Item = (&'i str, LamportTime)> + Clone,
     left_members: impl Iterator<Item = &'i str> + Clone,
     events: impl Iterator<Item = Option<(LamportTime, E)>> + Clone,
+    registry: &[u8],
     out: &mut impl BufMut,
 ) {
     let [ltime, event_ltime, query_ltime] = clocks;
     out.put_u8(SerfType::PushPull as u8);
     let mut w = Writer::new(out, Dialect::Gossip);
-    w.map(6).str("EventLTime").uint(event_ltime.0);
+    w.map(if registry.is_empty() { 6 } else { 7 }).str("EventLTime").uint(event_ltime.0);
     w.str("Events").array(events.clone().count());
     for slot in events {
         let Some((ltime, events)) = slot else {
@@ -207,5 +213,8 @@ pub fn encode_push_pull<'i, E: Iterator<Item = (&'i str, &'i [u8])> + Clone>(
     w.str("StatusLTimes").map(status_ltimes.clone().count());
     for (name, time) in status_ltimes {
         w.str(name).uint(time.0);
+    }
+    if !registry.is_empty() {
+        w.str("TReg").bytes(registry);
     }
 }
