@@ -20,6 +20,8 @@
 //! | `own`, `run`, `external` | what this agent registers, how its checks fare, nodes it speaks for |
 //! | `store` | what of it is on disk, and what a later run makes of it |
 //! | `state` | all of it for one node, and how requests reach it |
+//! | `messages`, `spread` | changes in datagrams: told, passed on, fetched |
+//! | `frames`, `session`, `sync` | comparing all that is known, on streams |
 //! | `catalog` | what readers look things up in |
 //! | [`sketch`] | which records differ, at the cost of the difference |
 //! | [`log`] | registrations on disk |
@@ -35,11 +37,16 @@ pub mod service;
 pub mod sketch;
 
 mod external;
+mod frames;
 pub(crate) mod marker;
+mod messages;
 mod own;
 mod run;
+mod session;
+mod spread;
 mod state;
 mod store;
+mod sync;
 mod table;
 mod texts;
 
