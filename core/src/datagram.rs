@@ -96,7 +96,7 @@ impl Node {
         let Some(kind) = SerfType::from_u8(first) else {
             return self.cx.refuse(from, Refusal::UnknownSerfType(first));
         };
-        let Node { cx, swim, serf, .. } = self;
+        let Node { cx, swim, serf, registry, .. } = self;
         let heard = match kind {
             SerfType::Leave => {
                 Leave::decode(body).map(|leave| (Class::Intent, serf.hear_leave(cx, swim, &leave)))
@@ -117,11 +117,13 @@ impl Node {
                 serf.on_relay(cx, swim, from, &relay);
                 (Class::Query, false)
             }),
-            // These travel inside others.
+            SerfType::Registry if registry.is_some() => return self.on_registry_gossip(from, body),
+            // These travel inside others, or need a registry.
             SerfType::PushPull
             | SerfType::ConflictResponse
             | SerfType::KeyRequest
-            | SerfType::KeyResponse => return cx.refuse(from, Refusal::UnknownSerfType(first)),
+            | SerfType::KeyResponse
+            | SerfType::Registry => return cx.refuse(from, Refusal::UnknownSerfType(first)),
         };
         let (class, news) = match heard {
             Ok(heard) => heard,

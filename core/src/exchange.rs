@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::error::{Malformed, Refusal};
 use crate::input::{StreamEvent, StreamId};
 use crate::node::Node;
@@ -47,6 +48,7 @@ impl Node {
                 Ping { seq: *seq, node, source }.encode(&mut message);
                 self.say(id, &message, Side::Dialled);
             }
+            Purpose::Registry => self.on_registry_connected(id),
             Purpose::Sync => self.say_state(id, false, Side::Dialled),
             Purpose::Join { .. } | Purpose::Reconnect => self.say_state(id, true, Side::Dialled),
         }
@@ -72,7 +74,7 @@ impl Node {
 
     fn own_state(&self, join: bool) -> Vec<u8> {
         let mut user_state = Vec::new();
-        self.serf.encode_state(self.swim.members.trie().iter(), &mut user_state);
+        self.serf.encode_state(self.swim.members.trie().iter(), &self.registry_digest(), &mut user_state);
         let mut message = Vec::new();
         frame::encode_push_pull(join, self.swim.state_nodes(), &user_state, &mut message);
         message
@@ -82,7 +84,7 @@ impl Node {
     fn shared_state(&mut self, pool: &mut ViewPool, join: bool, side: Side) -> Bytes {
         let config = self.cx.config.clone();
         let mut heard = Vec::new();
-        self.serf.encode_heard(&mut heard);
+        self.serf.encode_heard(&self.registry_digest(), &mut heard);
         let making = Making { join, side, config: &config, heard };
         if let Some(bytes) = pool.sent(self.swim.members.view(), &making) {
             return bytes;
@@ -104,13 +106,22 @@ impl Node {
             return;
         }
         let config = self.cx.config.clone();
-        let Some(stream) = self.swim.streams.get_mut(id) else { return };
+        let mut data = data;
+        while let Some(frame) = self.next_frame(id, data, &config) {
+            self.on_frame(id, &frame);
+            data = &[];
+        }
+    }
+
+    /// The next message of a stream, if it is complete with this piece.
+    fn next_frame(&mut self, id: StreamId, data: &[u8], config: &Config) -> Option<Frame> {
+        let stream = self.swim.streams.get_mut(id)?;
         let before = stream.decoder.buffered();
-        let result = stream.decoder.feed(data, &config, self.swim.packets.keyring());
+        let result = stream.decoder.feed(data, config, self.swim.packets.keyring());
         let after = stream.decoder.buffered();
         self.swim.streams.account(before, after);
         match result {
-            Ok(Some(frame)) => self.on_frame(id, &frame),
+            Ok(Some(frame)) => return Some(frame),
             Ok(None) if self.swim.streams.buffered() > config.stream.buffered_max => {
                 let refusal = Refusal::Full("the memory for streams");
                 self.refuse_stream(id, StreamRefusal { refusal, reply: false });
@@ -118,6 +129,7 @@ impl Node {
             Ok(None) => {}
             Err(refusal) => self.refuse_stream(id, refusal),
         }
+        None
     }
 
     /// Takes in a state that is known from its sender, without decoding it; whether it was one.
@@ -151,7 +163,9 @@ impl Node {
     fn on_stream_closed(&mut self, id: StreamId) {
         let Some(stream) = self.swim.streams.get_mut(id) else { return };
         let accepted = matches!(stream.purpose, Purpose::Accepted);
+        let registry = matches!(stream.purpose, Purpose::Registry);
         match stream.decoder.finish() {
+            None if registry => self.on_registry_closed(id),
             Some(refusal) => self.refuse_stream(id, refusal),
             None if accepted => self.swim.drop_stream(&mut self.cx, id),
             None => self.swim.stream_failed(&mut self.cx, id, "the peer closed the stream without an answer"),
@@ -159,7 +173,7 @@ impl Node {
     }
 
     /// What arrived on a stream cannot be taken.
-    fn refuse_stream(&mut self, id: StreamId, StreamRefusal { refusal, reply }: StreamRefusal) {
+    pub(crate) fn refuse_stream(&mut self, id: StreamId, StreamRefusal { refusal, reply }: StreamRefusal) {
         let Some(stream) = self.swim.streams.get_mut(id) else { return };
         let (peer, accepted) = (stream.peer, matches!(stream.purpose, Purpose::Accepted));
         let text = told(&refusal);
@@ -192,6 +206,8 @@ impl Node {
                 }
                 self.swim.drop_stream(&mut self.cx, id);
             }
+            (Purpose::Accepted, StreamMessage::Registry(message)) => self.on_registry_hello(id, message),
+            (Purpose::Registry, StreamMessage::Registry(message)) => self.on_registry_frame(id, message),
             (Purpose::Ping { seq, .. }, StreamMessage::Ack(ack)) => {
                 if ack.seq == seq {
                     self.swim.on_stream_ack(seq);
@@ -227,7 +243,7 @@ impl Node {
     fn answer_push_pull(&mut self, id: StreamId, state: &PushPull<'_>) {
         self.say_state(id, state.join, Side::Accepted);
         match self.merge(id, state, false) {
-            Ok(()) => self.swim.drop_stream(&mut self.cx, id),
+            Ok(_) => self.swim.drop_stream(&mut self.cx, id),
             Err(refusal) => self.refuse_stream(id, StreamRefusal { refusal, reply: false }),
         }
     }
@@ -242,8 +258,14 @@ impl Node {
             }
             _ => false,
         };
+        let peer = self.swim.streams.get_mut(id).map(|stream| stream.peer);
         match self.merge(id, state, ignore_old) {
-            Ok(()) => self.swim.stream_done(&mut self.cx, id),
+            Ok(registry) => {
+                self.swim.stream_done(&mut self.cx, id);
+                if let Some(peer) = peer {
+                    self.on_peer_digest(peer, registry);
+                }
+            }
             Err(refusal) => {
                 let peer = self.swim.streams.get_mut(id).map(|stream| stream.peer);
                 let reason = format!("{refusal}");
@@ -255,9 +277,15 @@ impl Node {
         }
     }
 
-    /// Merges a peer's state: the members, then what its Serf layer says.
-    fn merge(&mut self, id: StreamId, state: &PushPull<'_>, ignore_old: bool) -> Result<(), Refusal> {
-        let Some(stream) = self.swim.streams.get_mut(id) else { return Ok(()) };
+    /// Merges a peer's state: the members, then what its Serf layer says. Returns what its registry
+    /// comes to, nothing if it has none.
+    fn merge<'a>(
+        &mut self,
+        id: StreamId,
+        state: &PushPull<'a>,
+        ignore_old: bool,
+    ) -> Result<&'a [u8], Refusal> {
+        let Some(stream) = self.swim.streams.get_mut(id) else { return Ok(&[]) };
         let peer = stream.peer;
         let mut odd = 0usize;
         for node in state.nodes.clone() {
@@ -272,14 +300,20 @@ impl Node {
         self.swim.merge_nodes(&mut self.cx, peer, nodes());
         self.settle();
         if state.user_state.is_empty() {
-            return Ok(());
+            return Ok(&[]);
         }
-        match decode_state(state.user_state) {
-            Ok(state) => self.serf.merge_state(&mut self.cx, &mut self.swim, &state, ignore_old),
-            Err(refusal) => self.cx.refuse(peer, refusal),
-        }
+        let registry = match decode_state(state.user_state) {
+            Ok(state) => {
+                self.serf.merge_state(&mut self.cx, &mut self.swim, &state, ignore_old);
+                state.registry
+            }
+            Err(refusal) => {
+                self.cx.refuse(peer, refusal);
+                &[]
+            }
+        };
         self.settle();
-        Ok(())
+        Ok(registry)
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Metrics {
     pub too_old: u64,
     /// Broadcasts dropped because a queue was full.
     pub broadcasts_dropped: u64,
+    /// Comparisons of the registry with another member's that this node began.
+    pub registry_syncs: u64,
     /// Coordinates refused.
     pub coordinates_rejected: u64,
 }

@@ -258,6 +258,7 @@ impl Node {
             Tick::SnapshotClock => serf.on_snapshot_clock(cx),
             Tick::MemberEvents => serf.flush_member_events(cx),
             Tick::UserEvents => serf.flush_user_events(cx),
+            Tick::RegistrySync => self.on_registry_sync(),
         }
     }
 
@@ -297,27 +298,39 @@ impl Node {
         }
     }
 
-    /// Hands what SWIM noticed to the Serf layer, until nothing is left.
+    /// Hands what SWIM noticed to the Serf layer and the registry, until nothing is left; tells the
+    /// others what the registry wrote.
     pub(crate) fn settle(&mut self) {
-        let Node { cx, swim, serf, .. } = self;
         loop {
-            let notices = core::mem::take(&mut swim.notices);
-            let done = swim.gossip.take_done();
+            let notices = core::mem::take(&mut self.swim.notices);
+            let done = self.swim.gossip.take_done();
             if notices.is_empty() && done.is_empty() {
-                return;
+                return self.tell_written();
             }
             for notice in notices {
-                match notice {
-                    Notice::Alive { name, gone_since } => serf.on_alive(cx, swim, &name, gone_since),
-                    Notice::Gone(name) => serf.on_gone(cx, swim, &name),
-                    Notice::Updated(name) => serf.on_updated(cx, swim, &name),
-                    Notice::OwnNameClaimed => serf.on_own_name_claimed(cx, swim),
-                    Notice::JoinEnded(ended) => on_join_ended(cx, swim, serf, ended),
-                }
+                self.on_notice(notice);
             }
             for waiter in done {
+                let Node { cx, swim, serf, .. } = self;
                 serf.on_waited(cx, swim, waiter, true);
             }
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        let Node { cx, swim, serf, registry, .. } = self;
+        match notice {
+            Notice::Alive { name, gone_since } => {
+                serf.on_alive(cx, swim, &name, gone_since);
+                self.on_owner_there(&name);
+            }
+            Notice::Gone(name) => serf.on_gone(cx, swim, &name),
+            Notice::Updated(name) => serf.on_updated(cx, swim, &name),
+            Notice::Erased(name) => self.on_owner_erased(&name),
+            Notice::Refuted => registry.iter_mut().for_each(|it| it.own.tell_head(&it.table)),
+            Notice::OwnNameClaimed => serf.on_own_name_claimed(cx, swim),
+            Notice::JoinEnded(ended) => on_join_ended(cx, swim, serf, ended),
+            Notice::TalkFailed { id, peer, reason } => self.on_talk_failed(id, peer, &reason),
         }
     }
 

@@ -37,9 +37,11 @@ pub(crate) enum Tick {
     MemberEvents,
     /// Tell coalesced user events.
     UserEvents,
+    /// Compare the registry with somebody's.
+    RegistrySync,
 }
 
-const TICKS: [Tick; 12] = [
+const TICKS: [Tick; 13] = [
     Tick::ProbeLate,
     Tick::ProbeEnd,
     Tick::Probe,
@@ -52,6 +54,7 @@ const TICKS: [Tick; 12] = [
     Tick::SnapshotClock,
     Tick::MemberEvents,
     Tick::UserEvents,
+    Tick::RegistrySync,
 ];
 
 const _: () = assert!(TICKS[TICKS.len() - 1] as usize == TICKS.len() - 1);

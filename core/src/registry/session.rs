@@ -147,7 +147,16 @@ impl Giving {
 
 impl Session {
     fn new(role: Role, phase: Phase, snapshot: Trie<Record>) -> Self {
-        Session { role, phase, snapshot, giving: Giving::default(), replies: Vec::new(), news: 0, until: None, opening: None }
+        Session {
+            role,
+            phase,
+            snapshot,
+            giving: Giving::default(),
+            replies: Vec::new(),
+            news: 0,
+            until: None,
+            opening: None,
+        }
     }
 
     /// Begins a talk about everything.
@@ -188,8 +197,7 @@ impl Session {
             Phase::Over | Phase::Giving { last: true } => true,
             // The other side closes when it has nothing to tell.
             Phase::Taking { .. } => !matches!(self.role, Role::Fetching),
-            Phase::Turn => true,
-            Phase::Comparing => false,
+            Phase::Comparing | Phase::Turn | Phase::Giving { last: false } => false,
         }
     }
 

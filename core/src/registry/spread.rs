@@ -95,7 +95,7 @@ impl Spread {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        let (out, kept): (Vec<_>, VecDeque<_>) =
+        let (out, kept): (VecDeque<_>, VecDeque<_>) =
             core::mem::take(&mut self.waiting).into_iter().partition(|it| *it.told.key().owner == *owner);
         self.waiting_bytes = kept.iter().map(|it| it.size).sum();
         self.waiting = kept;
@@ -108,11 +108,8 @@ impl Spread {
         if self.wanted.len() >= WANTED_MAX && !self.wanted.contains_key(&key) {
             return false;
         }
-        let wanted = self.wanted.entry(key).or_insert(Wanted {
-            stamp,
-            holders: SmallVec::new(),
-            asked: false,
-        });
+        let wanted =
+            self.wanted.entry(key).or_insert(Wanted { stamp, holders: SmallVec::new(), asked: false });
         if stamp > wanted.stamp {
             // Who has the older one need not have this one.
             (wanted.stamp, wanted.holders) = (stamp, SmallVec::new());

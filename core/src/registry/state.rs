@@ -9,6 +9,7 @@ use super::encoding::Told;
 use super::own::{Own, OwnCheck};
 use super::record::{Kind, Record};
 use super::service::Text;
+use super::spread::Spread;
 use super::store::{Left, Store};
 use super::table::{Limits, Merged, Table};
 use super::texts::Texts;
@@ -31,6 +32,7 @@ pub(crate) struct Registry {
     pub(crate) clock: LamportClock,
     /// If registrations are kept.
     store: Option<Store>,
+    pub(crate) spread: Spread,
 }
 
 impl Registry {
@@ -44,6 +46,7 @@ impl Registry {
             texts: Texts::new(seed),
             clock: LamportClock::default(),
             store: cx.config.registry.durable.then(Store::new),
+            spread: Spread::default(),
         };
         let Registry { table, own, texts, .. } = &mut registry;
         own.go_on(cx, table, Left::read(log, seed, texts));
@@ -191,7 +194,7 @@ impl Registry {
         if told.key().owner == self.own.me {
             self.own.contradict(cx, &mut self.table, &told);
             self.save(cx, None);
-            return Merged::Known;
+            return self.table.better_than(&told).map_or(Merged::Known, Merged::Older);
         }
         let claim = claim_of(&told);
         let merged = self.table.merge(told, cx.now + cx.config.registry.tombstone_for);

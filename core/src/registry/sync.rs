@@ -115,7 +115,8 @@ impl Node {
         let Node { cx, swim, registry: Some(registry), .. } = self else { return };
         let Some(peer) = swim.streams.get_mut(id).map(|stream| stream.peer) else { return };
         let Some(mut session) = registry.spread.sessions.remove(&id) else { return };
-        let until = *session.until.get_or_insert(cx.now + cx.config.stream.timeout.saturating_mul(TIMES_LONGER));
+        let until =
+            *session.until.get_or_insert(cx.now + cx.config.stream.timeout.saturating_mul(TIMES_LONGER));
         cx.timers.set(Key::Stream(id), (cx.now + cx.config.stream.timeout).min(until));
         let mut out = Vec::new();
         let told = match session.on_frame(message, &registry.table, &mut registry.texts, &mut out) {

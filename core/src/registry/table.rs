@@ -123,6 +123,16 @@ impl Table {
         }
     }
 
+    /// What is known of a key, if it is newer than what was told.
+    pub(crate) fn better_than(&self, told: &Told) -> Option<Told> {
+        let (key, stamp) = (told.key(), told.stamp());
+        let floor = self.head(&key.owner).map_or(0, |head| head.floor);
+        let known = self.told(key).filter(|known| known.stamp() > stamp);
+        let void = (stamp.generation < floor)
+            .then(|| Told::Gone(key.clone(), Stamp { generation: floor, version: 0 }));
+        known.or(void)
+    }
+
     /// Something was told that its owner's floor has made void.
     fn void(&self, key: &Key, stamp: Stamp, floor: u64) -> Merged {
         debug_assert!(stamp.generation < floor);

@@ -12,9 +12,9 @@ use crate::event::{Event, MemberEvent, MemberEventKind};
 use crate::serf::clock::LamportTime;
 use crate::serf::intent::{Intent, IntentKind};
 use crate::serf::{Serf, Wait, others_alive, reply, user_message};
-use crate::swim::Swim;
 use crate::swim::gossip::Class;
 use crate::swim::member::{Member, State, Status};
+use crate::swim::{Notice, Swim};
 use crate::time::Time;
 use crate::timers::{Key, Tick};
 use crate::trace::Decision;
@@ -200,6 +200,7 @@ impl Serf {
             return;
         }
         cx.metrics.members_reaped += 1;
+        swim.notices.push(Notice::Erased(name.clone()));
         if member.state == State::Forgotten {
             self.trace_status(cx, member, Status::None, member.status_ltime);
             swim.members.remove(&name);

@@ -302,6 +302,7 @@ impl Swim {
             self.incarnation = self.incarnation.saturating_add(7);
         }
         cx.metrics.refutations += 1;
+        self.notices.push(Notice::Refuted);
         self.awareness.worse(cx, 1);
         let incarnation = self.incarnation;
         cx.trace(|| Decision::Refuted { from: from.into(), accusation, accused, incarnation });

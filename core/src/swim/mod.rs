@@ -19,6 +19,7 @@ pub(crate) mod stall;
 pub(crate) mod streams;
 pub(crate) mod suspicion;
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -29,6 +30,7 @@ use smallvec::SmallVec;
 
 use crate::context::Context;
 use crate::error::ConfigError;
+use crate::input::StreamId;
 use crate::registry::marker::encode_meta;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
@@ -63,10 +65,16 @@ pub(crate) enum Notice {
     Gone(Name),
     /// A member's meta changed.
     Updated(Name),
+    /// A member is forgotten for good.
+    Erased(Name),
+    /// This node was said to be gone, and says that it is not.
+    Refuted,
     /// Another address claims the own name.
     OwnNameClaimed,
     /// A join has been answered, for better or worse.
     JoinEnded(join::Ended),
+    /// A talk about the registry could not be held to its end.
+    TalkFailed { id: StreamId, peer: SocketAddr, reason: String },
 }
 
 /// The membership layer of a node.

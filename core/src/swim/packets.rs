@@ -135,7 +135,7 @@ impl Packets {
     }
 }
 
-fn fresh_nonce(rng: &mut Rng) -> [u8; 12] {
+pub(crate) fn fresh_nonce(rng: &mut Rng) -> [u8; 12] {
     let mut nonce = [0; 12];
     rng.fill(&mut nonce);
     nonce

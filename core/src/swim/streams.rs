@@ -12,9 +12,9 @@ use crate::error::{Misuse, Refusal};
 use crate::event::Event;
 use crate::input::StreamId;
 use crate::output::StreamAction;
-use crate::swim::Swim;
 use crate::swim::join::JoinId;
 use crate::swim::member::{Identity, Member};
+use crate::swim::{Notice, Swim};
 use crate::time::Time;
 use crate::timers::Key;
 use crate::wire::frame::{FrameDecoder, Side};
@@ -30,6 +30,8 @@ pub(crate) enum Purpose {
     Sync,
     /// Push/pull with a failed member.
     Reconnect,
+    /// A talk about the registry.
+    Registry,
     /// The running probe's fallback.
     Ping { seq: u32, node: String },
 }
@@ -187,6 +189,9 @@ impl Swim {
             Purpose::Sync | Purpose::Reconnect => {
                 cx.event(Event::SyncFailed { peer: stream.peer, reason: reason.into() });
             }
+            Purpose::Registry => {
+                self.notices.push(Notice::TalkFailed { id, peer: stream.peer, reason: reason.into() });
+            }
             Purpose::Ping { .. } | Purpose::Accepted => {}
         }
     }
@@ -194,7 +199,7 @@ impl Swim {
     /// A stream's time is over.
     pub(crate) fn on_stream_over(&mut self, cx: &mut Context, id: StreamId) {
         let Some(stream) = self.streams.open.get(&id) else { return };
-        let (peer, accepted) = (stream.peer, matches!(stream.purpose, Purpose::Accepted));
+        let (peer, accepted) = (stream.peer, id.is_accepted());
         if accepted {
             cx.refuse(peer, Refusal::StreamTimedOut);
         }

@@ -1,9 +1,9 @@
 //! Finding the end of a plain stream message.
 
+use super::super::limits::REGISTRY_FRAME_MAX;
 use super::super::message::{MessageType, PushPullHeader, UserHeader, malformed};
 use super::super::msgpack::{Reader, Scanner};
 use super::Side;
-use super::super::limits::REGISTRY_FRAME_MAX;
 use crate::error::Refusal;
 
 /// Walks a message as it arrives, no byte twice.
