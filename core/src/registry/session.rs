@@ -59,6 +59,8 @@ pub(crate) struct Session {
     pub(crate) news: usize,
     /// Until when it may last; `None` before the other side has said anything.
     pub(crate) until: Option<Time>,
+    /// The other side does not know yet what comes of it.
+    awaited: bool,
     /// What begins it, until the stream stands.
     opening: Option<Vec<u8>>,
 }
@@ -155,6 +157,7 @@ impl Session {
             replies: Vec::new(),
             news: 0,
             until: None,
+            awaited: false,
             opening: None,
         }
     }
@@ -214,6 +217,12 @@ impl Session {
         out: &mut Vec<Vec<u8>>,
     ) -> Result<Vec<Told>, Refusal> {
         let frame = Frame::decode(bytes).map_err(fault)?;
+        if matches!((&frame, &self.role), (Frame::Records { .. }, Role::Asking { .. }))
+            && self.phase == Phase::Comparing
+        {
+            // It lacks nothing.
+            self.phase = Phase::Taking { last: false };
+        }
         match (frame, self.phase) {
             (Frame::Records { told, last }, Phase::Taking { last: then_over }) => {
                 let told = read_told(told, table.seed(), texts).map_err(fault)?;
@@ -320,6 +329,7 @@ impl Session {
         let Difference { only_remote, only_local } = difference;
         self.role = Role::Answering { decoder: None, mine: Mine::These(only_local) };
         if only_remote.is_empty() {
+            self.awaited = true;
             self.phase = Phase::Turn;
             return;
         }
@@ -382,7 +392,8 @@ impl Session {
             }
             Role::Asking { .. } | Role::Fetching => (Giving::new(Trie::new(), replies), true),
         };
-        if giving.peek().is_some() { self.give(giving, last) } else { self.phase = Phase::Over }
+        let awaited = core::mem::take(&mut self.awaited);
+        if awaited || giving.peek().is_some() { self.give(giving, last) } else { self.phase = Phase::Over }
     }
 }
 
@@ -403,3 +414,6 @@ fn select<'a>(records: &'a Trie<Record>, digests: &'a [u64]) -> impl Iterator<It
     let records = (!digests.is_empty()).then(|| records.iter()).into_iter().flatten();
     records.filter(found).map(|record| Told::Is(record.clone()))
 }
+
+#[cfg(test)]
+mod tests;
