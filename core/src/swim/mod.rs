@@ -222,7 +222,10 @@ impl Swim {
         Limits {
             member: transmit_limit(&cx.config.gossip, self.members.known_len()),
             serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
-            registry: transmit_limit(&cx.config.gossip, self.members.trie().marked()),
+            // Two whole rounds at least: in a cluster of five the second one reaches who was left out
+            // of the first, so that nobody has to wait for states to be compared.
+            registry: transmit_limit(&cx.config.gossip, self.members.trie().marked())
+                .max(2 * cx.config.gossip.nodes as u32),
         }
     }
 
