@@ -3,6 +3,7 @@
 //! Every field says its unit, what the LAN preset holds, and what moves when it moves. The
 //! original's names stand in parentheses where they differ.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -336,7 +337,7 @@ pub struct Registry {
     /// is confirmed, default off: with the process goes what was registered.
     pub durable: bool,
     /// What this agent says of itself.
-    pub node: NodeInfo,
+    pub node: Option<Box<NodeInfo>>,
     /// Records held at most, default 1,048,576.
     pub records_max: usize,
     /// Records registered at this agent at most, default 65,536.
@@ -361,7 +362,7 @@ impl Default for Registry {
             enabled: false,
             generation: 0,
             durable: false,
-            node: NodeInfo::default(),
+            node: None,
             records_max: 1 << 20,
             own_records_max: 1 << 16,
             tombstones_max: 1 << 16,

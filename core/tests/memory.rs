@@ -43,6 +43,9 @@ fn outsider() -> SocketAddr {
 fn victim() -> Cluster {
     let mut cluster = Cluster::with(1, |_, config| {
         config.members.max = 2_000;
+        config.registry.enabled = true;
+        config.registry.records_max = 2_000;
+        config.registry.tombstones_max = 2_000;
         config.stream.buffered_max = 4 << 20;
         config.stream.message_max = 2 << 20;
         config.events.buffer_bytes_max = 1 << 20;
@@ -78,13 +81,66 @@ fn open(cluster: &mut Cluster, bytes: &[u8]) {
     cluster.inject_stream(0, id, StreamHappening::Data(bytes.to_vec().into()));
 }
 
+/// That something large-named of an owner is gone.
+fn told(owner: &str, i: u64) -> V {
+    let id = wire::raw(format!("{i:>900}"));
+    V::Array(vec![wire::raw(owner), V::Nil, V::U(1), id, V::U(u64::MAX), V::U(i), V::Nil])
+}
+
+fn encoded(value: &V) -> Vec<u8> {
+    let mut out = Vec::new();
+    value.encode(&mut out);
+    out
+}
+
+/// A datagram about the registry.
+fn registry(kind: u8, values: &[V]) -> Vec<u8> {
+    let values: Vec<u8> = values.iter().flat_map(encoded).collect();
+    [&[8, b'T', kind], &values[..]].concat()
+}
+
+/// A message of a talk about the registry.
+fn talk(message: &[u8]) -> Vec<u8> {
+    [&[b'T'][..], &encoded(&V::U(message.len() as u64)), message].concat()
+}
+
 /// An attack on the first of a cluster's hosts.
 type Attack = fn(&mut Cluster);
 
 const MIB: usize = 1 << 20;
 
 /// Name, attack, and the mebibytes it may cost at its worst.
-const ATTACKS: [(&str, Attack, usize); 9] = [
+const ATTACKS: [(&str, Attack, usize); 12] = [
+    (
+        "records of strangers and of its own",
+        |c| {
+            flood(c, 40_000, |i| {
+                let owner = if i % 2 == 0 { format!("stranger{i}") } else { "n0".into() };
+                registry(0, &[told(&owner, i)])
+            });
+        },
+        8,
+    ),
+    (
+        "notices of records nobody has",
+        |c| {
+            flood(c, 40_000, |i| {
+                registry(1, &[wire::raw(format!("holder{i}")), V::U(100_000), told("n0", i)])
+            });
+        },
+        8,
+    ),
+    (
+        "talks that go nowhere",
+        |c| {
+            for i in 0..2_000 {
+                open(c, &talk(&[&[0, 0, 0, 0, i as u8, 0, 0, 0, 1][..], &[9; 44]].concat()));
+                open(c, &talk(&[&[9][..], &encoded(&told("n0", i))].concat()));
+                open(c, &talk(&[0x55; 40_000])[..30_000]);
+            }
+        },
+        8,
+    ),
     (
         "ghosts",
         |c| flood(c, 40_000, |i| wire::alive(&format!("ghost{i}"), Cluster::address(1000 + i as usize), 1)),

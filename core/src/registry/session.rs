@@ -314,7 +314,9 @@ impl Session {
             Ok(false) if symbols.is_empty() => return Err(UNEXPECTED),
             Ok(false) => {
                 let had = decoder.received();
-                let more = (had / 2).clamp(3, SYMBOLS_PER_FRAME).min(SYMBOLS_MAX - had);
+                // Fewer too many while they are the greater part of the cost, fewer questions later.
+                let step = if had < 128 { had / 4 } else { had / 2 };
+                let more = step.clamp(3, SYMBOLS_PER_FRAME).min(SYMBOLS_MAX - had);
                 out.push(Frame::More(more as u16).encode());
                 self.role = Role::Answering { decoder: Some(decoder), mine: Mine::These(Vec::new()) };
             }

@@ -50,7 +50,7 @@ impl Registry {
         };
         let Registry { table, own, texts, .. } = &mut registry;
         own.go_on(cx, table, Left::read(log, seed, texts));
-        let info = cx.config.registry.node.clone();
+        let info = cx.config.registry.node.as_deref().cloned().unwrap_or_default();
         own.set_node(cx, table, info);
         registry.save(cx, None);
         registry

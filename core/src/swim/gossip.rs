@@ -107,19 +107,23 @@ impl Queue {
 /// The changes of the registry that are queued.
 #[derive(Clone, Debug, Default)]
 struct Changes {
+    queue: Queue,
     /// Where the change of a topic stands.
     places: BTreeMap<u64, Rank>,
     /// Bytes of all of them.
     bytes: usize,
+    /// Hashes of the members told last, oldest first.
+    told_lately: Vec<u64>,
 }
 
 /// What is waiting to be told, by class.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gossip {
-    queues: [Queue; 5],
+    /// Those of [`Class::COMMON`].
+    queues: [Queue; 4],
     /// Where a member's broadcast stands in the first queue.
     about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
-    /// Of the last queue; `None` while it is empty.
+    /// Those of the registry; `None` while there are none.
     changes: Option<Box<Changes>>,
     next_id: u64,
     /// Messages somebody waits for.
@@ -141,7 +145,23 @@ impl Gossip {
     }
 
     pub(crate) fn len(&self, class: Class) -> usize {
-        self.queues[class as usize].order.len()
+        self.queue(class).map_or(0, |queue| queue.order.len())
+    }
+
+    fn queue(&self, class: Class) -> Option<&Queue> {
+        self.queues.get(class as usize).or_else(|| Some(&self.changes.as_ref()?.queue))
+    }
+
+    fn queue_mut(&mut self, class: Class) -> &mut Queue {
+        match self.queues.get_mut(class as usize) {
+            Some(queue) => queue,
+            None => &mut self.changes.get_or_insert_default().queue,
+        }
+    }
+
+    /// The members told last what is new in the registry, while something is.
+    pub(crate) fn registry_told_lately(&mut self) -> Option<&mut Vec<u64>> {
+        self.changes.as_mut().map(|changes| &mut changes.told_lately)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -223,7 +243,8 @@ impl Gossip {
     pub(crate) fn prune(&mut self, cx: &mut Context, class: Class, depth_max: usize) -> usize {
         let mut dropped = 0;
         while self.len(class) > depth_max {
-            let Some((rank, _)) = self.queues[class as usize].order.last_key_value() else { break };
+            let last = self.queue(class).and_then(|queue| queue.order.last_key_value());
+            let Some((rank, _)) = last else { break };
             let rank = *rank;
             self.drop_message(cx, class, rank);
             cx.metrics.broadcasts_dropped += 1;
@@ -236,13 +257,13 @@ impl Gossip {
         let rank = Rank { transmits: 0, len: Reverse(broadcast.bytes.len()), id: Reverse(self.next_id) };
         self.next_id += 1;
         self.waiters += usize::from(broadcast.waiter.is_some());
-        self.queues[class as usize].order.insert(rank, broadcast);
+        self.queue_mut(class).order.insert(rank, broadcast);
         self.pace.fresh(cx);
         rank
     }
 
     fn drop_message(&mut self, cx: &mut Context, class: Class, rank: Rank) {
-        if let Some(broadcast) = self.queues[class as usize].order.remove(&rank) {
+        if let Some(broadcast) = self.queue_mut(class).order.remove(&rank) {
             self.finish(cx, broadcast, rank.transmits, true);
         }
     }
@@ -295,9 +316,10 @@ impl Gossip {
             let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
             let mut tier = 0;
             while batch.len() < most && free > MESSAGE_OVERHEAD {
-                let queue = &mut self.queues[class as usize];
-                let Some(rank) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
-                let Some(broadcast) = queue.order.remove(&rank) else { break };
+                let queue = self.queue(class);
+                let fitting = queue.and_then(|queue| queue.fitting(free - MESSAGE_OVERHEAD, tier));
+                let Some(rank) = fitting else { break };
+                let Some(broadcast) = self.queue_mut(class).order.remove(&rank) else { break };
                 if !bug!(cx, OverfillsPackets) {
                     free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
                 }
@@ -327,7 +349,7 @@ impl Gossip {
         if let Some(place) = place {
             *place = rank;
         }
-        self.queues[class as usize].order.insert(rank, broadcast);
+        self.queue_mut(class).order.insert(rank, broadcast);
     }
 
     /// A round has been sent: when the next one leaves.
@@ -358,7 +380,7 @@ impl Gossip {
         classes.iter().any(|&class| {
             let limit = limits.of(class);
             let tail = if ride { limit / TAIL_FRACTION } else { 0 };
-            let least = self.queues[class as usize].order.first_key_value();
+            let least = self.queue(class).and_then(|queue| queue.order.first_key_value());
             least.is_some_and(|(rank, _)| rank.transmits + tail < limit)
         })
     }

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::error::ConfigError;
 use crate::input::StreamId;
@@ -83,8 +84,6 @@ pub(crate) struct Swim {
     pub(crate) me: Name,
     pub(crate) addr: SocketAddr,
     pub(crate) tags: Tags,
-    /// Whether this node keeps a registry, and says so.
-    pub(crate) registry: bool,
     pub(crate) members: Members,
     pub(crate) gossip: Gossip,
     pub(crate) packets: Packets,
@@ -99,8 +98,6 @@ pub(crate) struct Swim {
     walk: Walk,
     /// Hashes of the members gossiped to last, oldest first.
     told_lately: Vec<u64>,
-    /// The same for what is new in the registry.
-    registry_told_lately: Vec<u64>,
     pub(crate) streams: Streams,
     pub(crate) joins: Joins,
     /// What acks carry: this node's coordinate.
@@ -117,7 +114,6 @@ impl Swim {
             me: me.clone(),
             addr: config.advertise,
             tags: config.tags.clone(),
-            registry: config.registry.enabled,
             members: Members::new(hash_seed, me.clone()),
             gossip: Gossip::new(cx),
             packets: Packets::new(&config)?,
@@ -129,14 +125,13 @@ impl Swim {
             stall: Stall::default(),
             walk: Walk::default(),
             told_lately: Vec::new(),
-            registry_told_lately: Vec::new(),
             streams: Streams::default(),
             joins: Joins::default(),
             ack_payload: Vec::new(),
             name_vote_running: false,
             notices: Vec::new(),
         };
-        let identity = swim.own_identity(config.protocol);
+        let identity = swim.own_identity(&config);
         swim.members.put(Member {
             hash: swim.members.hash(&me),
             identity,
@@ -152,9 +147,10 @@ impl Swim {
         Ok(swim)
     }
 
-    fn own_identity(&self, protocol: u8) -> Arc<Identity> {
+    fn own_identity(&self, config: &Config) -> Arc<Identity> {
+        let protocol = config.protocol;
         let mut meta = Vec::new();
-        encode_meta(&self.tags, protocol, self.registry, &mut meta);
+        encode_meta(&self.tags, protocol, config.registry.enabled, &mut meta);
         Arc::new(Identity::new(self.me.clone(), self.addr, meta.into(), Versions::ours(protocol)))
     }
 
@@ -165,7 +161,7 @@ impl Swim {
             return;
         }
         self.tags = tags;
-        let identity = self.own_identity(cx.config.protocol);
+        let identity = self.own_identity(&cx.config);
         let Some(member) = self.members.get(&self.me).cloned() else { return };
         self.members.put(Member { identity, ..member });
         self.incarnation = self.incarnation.saturating_add(1);
@@ -258,15 +254,17 @@ impl Swim {
             self.gossip.drop_changes(cx);
             return SmallVec::new();
         }
-        let told = || targets.iter().filter(|target| target.marked()).map(|target| target.hash);
-        let count = cx.config.gossip.nodes.saturating_sub(told().count());
-        spare(&mut self.registry_told_lately, self.members.trie().marked(), cx.config.gossip.nodes);
-        self.registry_told_lately.extend(told());
-        let (me, lately) = (self.me.clone(), &self.registry_told_lately);
-        let marked = self.members.random_marked(&mut cx.rng, count, |member| {
+        let told: SmallVec<[u64; 4]> =
+            targets.iter().filter(|target| target.marked()).map(|target| target.hash).collect();
+        let nodes = cx.config.gossip.nodes;
+        let Some(lately) = self.gossip.registry_told_lately() else { return SmallVec::new() };
+        spare(lately, self.members.trie().marked(), nodes);
+        lately.extend(&told);
+        let me = self.me.clone();
+        let marked = self.members.random_marked(&mut cx.rng, nodes.saturating_sub(told.len()), |member| {
             *member.name() != *me && !lately.contains(&member.hash)
         });
-        self.registry_told_lately.extend(marked.iter().map(|target| target.hash));
+        lately.extend(marked.iter().map(|target| target.hash));
         marked
     }
 
@@ -287,7 +285,6 @@ impl Swim {
         if self.gossip.is_empty() {
             // The next round is long after the last one.
             self.told_lately = Vec::new();
-            self.registry_told_lately = Vec::new();
         }
         self.notices.shrink_to(0);
     }

@@ -129,6 +129,7 @@ fn serf_body_again(kind: SerfType, body: &[u8]) -> Result<Vec<u8>, Malformed> {
             assert_eq!(serf_again(relay.inner).unwrap(), relay.inner);
             relay.encode(&mut out);
         }
+        SerfType::Registry => panic!("no recorded agent keeps a registry"),
     }
     Ok(out)
 }
@@ -215,6 +216,7 @@ fn stream_again(frame: &frame::Frame) -> Vec<u8> {
         StreamMessage::Ack(ack) => ack.encode(&mut out),
         StreamMessage::Error(error) => error.encode(&mut out),
         StreamMessage::User(message) => frame::encode_user(message, &mut out),
+        StreamMessage::Registry(message) => frame::encode_registry(message, &mut out),
         StreamMessage::PushPull(state) => {
             let nodes = state.nodes.map(|node| node.unwrap());
             if !state.user_state.is_empty() {
