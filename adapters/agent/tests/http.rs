@@ -23,12 +23,12 @@ impl Agent {
         let mut config = Config::local(name, addr.parse().unwrap());
         config.registry.enabled = true;
         config.registry.generation = 1;
-        config.registry.node = NodeInfo {
+        config.registry.node = Some(Box::new(NodeInfo {
             id: "2f8325de-d485-9cd4-82f2-7ef4a46fccc4".into(),
             meta: meta.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect(),
             datacenter: "dc1".into(),
             ..NodeInfo::default()
-        };
+        }));
         let node = spawn(config, Options::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let directory = Directory::new(node.clone());
