@@ -33,11 +33,7 @@ pub(super) struct Waiting {
 impl Params {
     /// Reads what stands behind the question mark.
     pub(super) fn parse(query: &str) -> Self {
-        let pairs = query.split('&').filter(|part| !part.is_empty()).map(|part| {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            (unescape(key, true), unescape(value, true))
-        });
-        Params(pairs.collect())
+        Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
     /// The first value of a parameter.
@@ -109,28 +105,9 @@ impl Params {
     }
 }
 
-/// Undoes percent signs, and in queries plus signs. What makes no sense stays as it is.
-pub(super) fn unescape(text: &str, query: bool) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |byte: u8| char::from(byte).to_digit(16);
-        let escaped = match tail {
-            [high, low, ..] if *first == b'%' => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(if query && *first == b'+' { b' ' } else { *first });
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// An argument in a path, without its percent signs. What makes no sense stays as it is.
+pub(super) fn argument(path: &str) -> String {
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -146,7 +123,7 @@ mod tests {
             (Some(""), Some("%zz"), Some("1=2"))
         );
         assert!(!params.has("Tag"));
-        assert_eq!(unescape("a%2Fb+c%20", false), "a/b+c ");
+        assert_eq!(argument("a%2Fb+c%20%zz"), "a/b+c %zz");
     }
 
     #[test]

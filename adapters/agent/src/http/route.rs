@@ -142,7 +142,7 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
     if let Some(refusal) = refuse_params(site, &request.params) {
         return refusal;
     }
-    let argument = super::params::unescape(request.path.strip_prefix(path).unwrap_or_default(), false);
+    let argument = super::params::argument(request.path.strip_prefix(path).unwrap_or_default());
     carry_out(site, *call, &argument, &request).await
 }
 
