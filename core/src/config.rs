@@ -317,6 +317,7 @@ pub struct Queues {
     /// Depth from which a warning is given, default 128 (QueueDepthWarning).
     pub depth_warning: usize,
     /// Messages a queue holds at most, default 4096 (MaxQueueDepth).
+    /// So many changes of the registry as well.
     pub depth_max: usize,
     /// If not zero, a queue holds at most twice the members but no less than this, default 0
     /// (MinQueueDepth).
@@ -349,11 +350,6 @@ pub struct Registry {
     pub tombstone_for: Duration,
     /// How long a change of a check's output alone may wait to be told, default 5 min.
     pub output_interval: Duration,
-    /// Changes waiting to be gossiped at most, default 4096. Those sent most often go first; what
-    /// is dropped reaches others when states are compared.
-    pub queue_max: usize,
-    /// Bytes of them at most, default 1 MiB.
-    pub queue_bytes_max: usize,
 }
 
 impl Default for Registry {
@@ -368,8 +364,6 @@ impl Default for Registry {
             tombstones_max: 1 << 16,
             tombstone_for: secs(72 * 60 * 60),
             output_interval: secs(5 * 60),
-            queue_max: 4096,
-            queue_bytes_max: 1 << 20,
         }
     }
 }

@@ -22,8 +22,8 @@ impl Node {
         self.cx.cause = Cause::Packet(from);
         let config = self.cx.config.clone();
         // Borrowed for the length of this packet, so that its messages may change the node.
-        let mut plain = core::mem::take(&mut self.plain);
         let mut opener = core::mem::take(&mut self.opener);
+        let mut plain = core::mem::take(&mut opener.plain);
         match packet::unwrap(payload, &config, self.swim.packets.keyring(), &mut plain) {
             Ok(message) => opener.expand(message, &config.packet, |message| match message {
                 Ok(message) => self.on_message(from, message),
@@ -33,7 +33,7 @@ impl Node {
         }
         plain.clear();
         plain.shrink_to(crate::wire::limits::SCRATCH_KEEP);
-        self.plain = plain;
+        opener.plain = plain;
         self.opener = opener;
     }
 

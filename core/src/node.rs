@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::command::{Command, CommandError, Reply, Token};
@@ -49,7 +48,6 @@ pub struct Node {
     pub(crate) serf: Serf,
     pub(crate) registry: Option<Box<Registry>>,
     /// Reused from one datagram to the next.
-    pub(crate) plain: Vec<u8>,
     pub(crate) opener: Opener,
 }
 
@@ -90,7 +88,7 @@ impl Node {
             cx.config.registry.enabled.then(|| {
                 Box::new(Registry::new(&mut cx, swim.me.clone(), hash_seed, &snapshot.registrations))
             });
-        let mut node = Node { cx, swim, serf, registry, plain: Vec::new(), opener: Opener::new() };
+        let mut node = Node { cx, swim, serf, registry, opener: Opener::new() };
         node.settle();
         Ok(node)
     }
@@ -265,8 +263,7 @@ impl Node {
     /// Gives back memory that busier times needed. What each second needs comes back with the next
     /// packet and stays until the next rest.
     fn rest(&mut self) {
-        let Node { cx, swim, serf, plain, opener, .. } = self;
-        *plain = Vec::new();
+        let Node { cx, swim, serf, opener, .. } = self;
         *opener = Opener::new();
         cx.outputs.shrink_to(OUTPUTS_KEEP);
         cx.timers.rest();

@@ -11,7 +11,7 @@ use crate::time::Time;
 
 /// Deadlines of which a node has one each. Those due at the same moment come in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(usize)]
+#[repr(u8)]
 pub(crate) enum Tick {
     /// The ack of the running probe is late: ask helpers.
     ProbeLate,

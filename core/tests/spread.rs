@@ -264,7 +264,7 @@ fn of_two_claims_of_one_node_all_see_the_later_one() {
 fn many_changes_at_once_reach_all_though_gossip_cannot_carry_them() {
     let mut cluster = Cluster::with(8, |_, config| {
         with_registry(config);
-        config.registry.queue_max = 64;
+        config.queues.depth_max = 64;
     })
     .joined();
     for i in 0..1_000 {

@@ -26,6 +26,9 @@ const TAIL_FRACTION: u32 = 6;
 /// Bytes a message costs in a packet beside its own: its length in the compound header.
 pub(crate) const MESSAGE_OVERHEAD: usize = 2;
 
+/// Bytes of changes of the registry that wait at most.
+const CHANGES_BYTES_MAX: usize = 1 << 20;
+
 /// Who is told when a broadcast has been sent often enough (or is dropped).
 pub(crate) type Waiter = u64;
 
@@ -214,8 +217,8 @@ impl Gossip {
         let changes = self.changes.get_or_insert_default();
         changes.places.insert(topic, rank);
         changes.bytes += len;
-        let mut dropped = self.prune(cx, Class::Registry, cx.config.registry.queue_max);
-        while self.changes.as_ref().is_some_and(|it| it.bytes > cx.config.registry.queue_bytes_max) {
+        let mut dropped = self.prune(cx, Class::Registry, cx.config.queues.depth_max);
+        while self.changes.as_ref().is_some_and(|it| it.bytes > CHANGES_BYTES_MAX) {
             dropped += self.prune(cx, Class::Registry, self.len(Class::Registry) - 1);
         }
         dropped

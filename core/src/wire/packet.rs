@@ -54,7 +54,7 @@ pub fn unwrap<'a>(
 /// Opens datagrams, reusing its memory from one to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Opener {
-    plain: Vec<u8>,
+    pub(crate) plain: Vec<u8>,
     /// Decompressed messages, one buffer for each level of nesting.
     levels: Vec<Vec<u8>>,
 }
