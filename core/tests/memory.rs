@@ -84,7 +84,7 @@ fn open(cluster: &mut Cluster, bytes: &[u8]) {
 /// That something large-named of an owner is gone.
 fn told(owner: &str, i: u64) -> V {
     let id = wire::raw(format!("{i:>900}"));
-    V::Array(vec![wire::raw(owner), V::Nil, V::U(1), id, V::U(u64::MAX), V::U(i), V::Nil])
+    V::Array(vec![wire::raw(owner), V::Nil, V::U(1), id, V::U(1 << 60), V::U(i), V::Nil])
 }
 
 fn encoded(value: &V) -> Vec<u8> {

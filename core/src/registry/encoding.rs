@@ -30,6 +30,10 @@ pub const RECORD_MAX: usize = 256 << 10;
 /// Bytes of an instance's or check's ID, and of a service's name.
 pub const ID_MAX: usize = 1024;
 
+/// Generations and versions stay below this: no owner counts so far, and one that has to go on
+/// behind what somebody else said in its name must be able to.
+const COUNT_MAX: u64 = 1 << 62;
+
 /// What is told of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -93,6 +97,10 @@ impl Told {
         }
         let key = Key { owner, node, kind, id };
         let stamp = Stamp { generation: r.u64()?, version: r.u64()? };
+        if stamp.generation.max(stamp.version) >= COUNT_MAX {
+            // Its owner could not count on from there.
+            return Err(Malformed::Range);
+        }
         let told = if r.take_nil() {
             Told::Gone(key, stamp)
         } else {
@@ -333,6 +341,17 @@ mod tests {
             let read = Told::decode(&mut Reader::new(&encoded(&told)), 99, &mut Texts::new(1)).unwrap();
             if let (Told::Is(read), Told::Is(written)) = (&read, &told) {
                 assert_eq!(read.digest(), written.digest());
+            }
+        }
+    }
+
+    #[test]
+    fn counts_that_no_owner_reaches_are_refused() {
+        for (count, fine) in [(0, true), (COUNT_MAX - 1, true), (COUNT_MAX, false), (u64::MAX, false)] {
+            for stamp in [Stamp { generation: count, version: 1 }, Stamp { generation: 1, version: count }] {
+                let bytes = encoded(&Told::Gone(key(Kind::Service, "a"), stamp));
+                let read = Told::decode(&mut Reader::new(&bytes), 5, &mut Texts::new(1));
+                assert_eq!(read.is_ok(), fine, "{stamp}");
             }
         }
     }
