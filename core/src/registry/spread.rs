@@ -328,3 +328,88 @@ impl Node {
         registry.spread.forget(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::super::record::Kind;
+    use super::*;
+
+    fn key(owner: &str, id: &str) -> Key {
+        Key { owner: owner.into(), node: owner.into(), kind: Kind::Service, id: id.into() }
+    }
+
+    fn stamp(version: u64) -> Stamp {
+        Stamp { generation: 1, version }
+    }
+
+    fn notice(holder: &str, id: &str, version: u64) -> Notice {
+        Notice { holder: holder.into(), key: key("o", id), stamp: stamp(version) }
+    }
+
+    #[test]
+    fn what_overtakes_its_owner_waits_for_a_while() {
+        let mut spread = Spread::default();
+        let start = Time::ZERO;
+        for (owner, id) in [("a", "1"), ("b", "1"), ("a", "2")] {
+            spread.hold_back(start, Told::Gone(key(owner, id), stamp(1)));
+        }
+        assert_eq!(spread.release(start + WAIT / 2, "a").len(), 2);
+        assert_eq!(spread.release(start + WAIT / 2, "a").len(), 0);
+        assert_eq!(spread.release(start + WAIT, "b").len(), 0, "it has waited too long");
+        for i in 0..2 * WAITING_MAX {
+            spread.hold_back(start, Told::Gone(key("c", &format!("{i}")), stamp(1)));
+        }
+        assert_eq!(spread.waiting.len(), WAITING_MAX);
+        for i in 0..2 * WAITING_MAX {
+            spread.hold_back(start, Told::Gone(key("c", &format!("{i:>1000}")), stamp(1)));
+        }
+        assert!(spread.waiting_bytes <= WAITING_BYTES_MAX);
+        let held: usize = spread.waiting.iter().map(|it| it.size).sum();
+        assert_eq!(spread.waiting_bytes, held);
+    }
+
+    #[test]
+    fn what_is_wanted_is_asked_of_one_after_the_other() {
+        let mut spread = Spread::default();
+        for (holder, id, version) in [("h1", "a", 1), ("h2", "a", 1), ("h1", "b", 1), ("h3", "c", 1)] {
+            assert!(spread.want(notice(holder, id, version)));
+        }
+        let (holder, keys) = spread.next_fetch().unwrap();
+        assert_eq!((&*holder, keys.len()), ("h1", 2));
+        let (holder, keys) = spread.next_fetch().unwrap();
+        assert_eq!((&*holder, keys.len()), ("h3", 1));
+        assert!(spread.next_fetch().is_none(), "all is asked for");
+        // The first stream fails: one of the two is known to be elsewhere.
+        let id = StreamId::dialled(1);
+        spread.fetches.insert(id, [key("o", "a"), key("o", "b")].into());
+        assert!(spread.fetch_ended(id), "nobody else has the other");
+        let (holder, keys) = spread.next_fetch().unwrap();
+        assert_eq!((&*holder, keys), ("h2", [Told::Gone(key("o", "a"), stamp(1))].into()));
+        spread.satisfied(&key("o", "a"), stamp(1));
+        spread.satisfied(&key("o", "c"), stamp(0));
+        assert_eq!(spread.wanted.len(), 1, "an older version does not satisfy");
+    }
+
+    #[test]
+    fn a_newer_version_is_asked_only_of_those_that_have_it() {
+        let mut spread = Spread::default();
+        for (holder, version) in [("old", 1), ("new", 2), ("older", 1)] {
+            spread.want(notice(holder, "a", version));
+        }
+        let (holder, keys) = spread.next_fetch().unwrap();
+        assert_eq!((&*holder, keys), ("new", [Told::Gone(key("o", "a"), stamp(2))].into()));
+    }
+
+    #[test]
+    fn wants_are_bounded() {
+        let mut spread = Spread::default();
+        let taken = (0..2 * WANTED_MAX).filter(|i| spread.want(notice("h", &format!("{i}"), 1))).count();
+        assert_eq!((taken, spread.wanted.len()), (WANTED_MAX, WANTED_MAX));
+        let (_, keys) = spread.next_fetch().unwrap();
+        assert_eq!(keys.len(), FETCH_MAX);
+        spread.forget("o");
+        assert!(spread.wanted.is_empty());
+    }
+}
