@@ -335,8 +335,10 @@ fn too_much_is_refused_and_nothing_of_it_is_kept() {
     assert!(agent.web().is_empty());
 }
 
-/// What stands at an agent: instances with their health, and its checks.
-fn picture(agent: &Agent) -> (Vec<(String, Health)>, Vec<(String, Health, String)>) {
+/// What stands at an agent: instances with their health, and its checks with their output.
+type Picture = (Vec<(String, Health)>, Vec<(String, Health, String)>);
+
+fn picture(agent: &Agent) -> Picture {
     let checks = agent.node.checks();
     let checks = checks.map(|it| (it.spec.id.to_string(), it.status, it.output.to_string()));
     (agent.web(), checks.collect())

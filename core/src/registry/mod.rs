@@ -1,7 +1,7 @@
 //! The registry: services, checks and what nodes say of themselves, known to every member.
 //!
 //! # Owner writes
-//! Each agent is the only writer of its own records. A record's [`Stamp`] says when its owner wrote
+//! Each agent is the only writer of its own records. A record's [`Stamp`](record::Stamp) says when its owner wrote
 //! it; whoever holds two versions keeps the newer one, and nothing else needs to be reconciled.
 //! A node that is no agent is registered through one, which owns the records about it.
 //!

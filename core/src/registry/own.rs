@@ -18,7 +18,6 @@ use super::service::{Service, Text};
 use super::store::{self, Left};
 use super::table::{Merged, Table};
 use crate::context::Context;
-use crate::time::Time;
 use crate::timers;
 
 /// The node check that says that no traffic is wanted.
@@ -489,7 +488,7 @@ impl Own {
             return Ok(());
         };
         let reason = if reason.is_empty() { default } else { reason };
-        if self.checks.get(&id).is_some() {
+        if self.checks.contains_key(&id) {
             return Ok(());
         }
         let spec = CheckSpec {
@@ -505,11 +504,6 @@ impl Own {
             output_max: 0,
         };
         self.register_check(cx, table, spec)
-    }
-
-    /// The probe that a check's number stands for, and when it must have ended.
-    pub(crate) fn waits_for(&self, number: u64) -> Option<Time> {
-        self.checks.get(self.by_number.get(&number)?)?.running.next()
     }
 }
 

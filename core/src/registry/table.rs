@@ -210,11 +210,6 @@ impl Table {
         }
     }
 
-    /// When the next tombstone's time is over.
-    pub(crate) fn next_expiry(&self) -> Option<Time> {
-        self.gone_by_time.first().map(|(until, _)| *until)
-    }
-
     /// Forgets everything of an owner that is no member any more.
     pub(crate) fn forget(&mut self, owner: &str) {
         let keys: Vec<Key> = self.of_owner(owner).map(|record| record.key().clone()).collect();
@@ -320,7 +315,6 @@ mod tests {
             table.merge(gone("a", &std::format!("{i}"), 1, 1), Time::from_nanos(i));
         }
         assert_eq!(table.all_gone().count(), 10);
-        assert_eq!(table.next_expiry(), Some(Time::from_nanos(10)));
         table.expire(Time::from_nanos(18));
         assert_eq!(table.all_gone().count(), 1);
         assert!(matches!(table.merge(service("a", "19", 1, 1), LATER), Merged::Older(_)));

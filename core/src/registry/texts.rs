@@ -1,6 +1,5 @@
 //! Texts that many records share, held once.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use hashbrown::HashSet;
@@ -44,11 +43,6 @@ impl Texts {
         text
     }
 
-    /// These texts, as others hold them.
-    pub(crate) fn share_all<'a>(&mut self, texts: impl Iterator<Item = &'a str>) -> Box<[Text]> {
-        texts.map(|text| self.share(text)).collect()
-    }
-
     fn sweep(&mut self) {
         self.known.retain(|text| Arc::strong_count(text) > 1);
         self.sweep_at = (2 * self.known.len()).max(SWEEP_MIN);
@@ -70,7 +64,6 @@ mod tests {
         let (a, b) = (texts.share("web"), texts.share("web"));
         assert!(Arc::ptr_eq(&a, &b));
         assert!(Arc::ptr_eq(&texts.share(""), &texts.share("")));
-        assert_eq!(&*texts.share_all(["x", "web"].into_iter())[1], "web");
     }
 
     #[test]
