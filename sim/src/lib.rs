@@ -48,6 +48,7 @@ pub mod faults;
 mod fork;
 mod hash;
 mod host;
+mod letter;
 #[cfg(tidings_bugs)]
 mod marks;
 pub mod net;
@@ -62,6 +63,7 @@ pub mod script;
 pub mod shrink;
 pub mod span;
 pub mod speed;
+mod trace;
 mod traffic;
 mod watch;
 mod workload;

@@ -138,10 +138,10 @@ fn an_expanded_script_does_the_same_as_its_seed() {
 
 #[test]
 fn a_trace_tells_what_a_member_decides() {
-    let out = sim(&["trace", &script("partition"), "--seed", "2", "--member", "n3", "--only", "Suspicion"]);
+    let out = sim(&["trace", &script("partition"), "--seed", "2", "--member", "n3", "--kind", "Suspicion"]);
     let out = text(&out.stdout);
     assert!(out.lines().count() > 3, "{out}");
-    assert!(out.lines().all(|line| line.contains("n3") && line.contains("Suspicion")), "{out}");
+    assert!(out.lines().all(|line| line.contains("n3") && line.contains("suspicion")), "{out}");
 }
 
 #[test]
@@ -169,4 +169,112 @@ fn a_run_leaves_a_page_and_its_numbers() {
     let plain = text(&sim(&["run", &script("partition"), "--seed", "3"]).stdout);
     let digest = |out: &str| out.split_whitespace().nth(3).map(str::to_owned);
     assert_eq!(digest(&text(&done.stdout)), digest(&plain));
+}
+
+/// Lines of a trace.
+fn trace(args: &[&str]) -> Vec<String> {
+    let done = sim(&[&["trace"], args].concat());
+    assert!(done.status.success(), "{args:?}: {}", text(&done.stderr));
+    text(&done.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_trace_covers_the_whole_run_and_ends_with_what_is_wrong() {
+    let path = file(
+        "traced.toml",
+        "members = 4\ntime = '5s'\nquiet = '8s'\nconfig.suspicion_mult = 100.0\n[[fault]]\nat = '2s'\ndo.crash = { members = [2], return = 'never' }\n",
+    );
+    let lines = trace(&[path.to_str().unwrap()]);
+    let last = lines.last().unwrap();
+    assert!(last.contains("n0 violation: L1 completeness"), "{last}");
+    let after_faults =
+        |line: &&String| line.contains("probe-started") && line.as_str() > "20." && line.as_str() < "5";
+    assert!(lines.iter().any(|line| after_faults(&line)), "the quiet phase is seen as well");
+    assert!(lines.iter().any(|line| line.starts_with("2.000000s  fault: begins")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains(" sent: ")), "datagrams only if asked for");
+}
+
+#[test]
+fn a_trace_is_filtered_by_member_message_invariant_and_time() {
+    let good = script("partition");
+    let all = |lines: &[String], holds: &dyn Fn(&String) -> bool| {
+        assert!(!lines.is_empty());
+        assert!(lines.iter().all(holds), "{:?}", lines.iter().find(|line| !holds(line)));
+    };
+    all(&trace(&[&good, "--message", "suspect", "--to", "12s"]), &|line| {
+        line.contains("suspect n")
+            && [" sent: ", " received: ", " lost: "].iter().any(|sort| line.contains(sort))
+    });
+    all(&trace(&[&good, "--kind", "lost", "--to", "8s"]), &|line| {
+        line.contains("a partition or blocked link")
+    });
+    all(&trace(&[&good, "--invariant", "M12", "--kind", "awareness", "--member", "n1"]), &|line| {
+        line.contains("n1")
+            && (line.contains("awareness") || line.contains("probe-ended") || line.contains("refuted"))
+    });
+    let window = trace(&[&good, "--from", "10s", "--to", "11s"]);
+    all(&window, &|line| line.starts_with("10.") || line.starts_with("11.000000s"));
+    for line in trace(&[&good, "--json", "--member", "n4", "--to", "20s"]) {
+        let line: serde_json::Value = serde_json::from_str(&line).expect("a line of JSON");
+        let about = line["about"].as_array().is_some_and(|about| about.iter().any(|name| name == "n4"));
+        assert!(line["member"] == "n4" || about || line["member"].is_null(), "{line}");
+        assert!(line["at_ns"].as_u64().unwrap() <= 20_000_000_000);
+    }
+}
+
+#[test]
+fn two_traces_are_compared_up_to_where_they_part() {
+    let good = script("partition");
+    let same = sim(&["trace", &good, "--seed", "2", "--to", "6s", "--diff", &good]);
+    assert!(same.status.success(), "{}", text(&same.stdout));
+    assert!(text(&same.stdout).starts_with("no difference in "), "{}", text(&same.stdout));
+
+    // As an earlier build may have left it.
+    let recorded = text(&sim(&["trace", &good, "--seed", "2", "--json", "--to", "6s"]).stdout);
+    let lines: Vec<&str> = recorded.lines().collect();
+    let mut changed = lines.clone();
+    let other = lines[40].replace("\"at_ns\":", "\"at_ns\":1");
+    changed[40] = &other;
+    let (before, after) = (file("before.jsonl", &recorded), file("after.jsonl", &changed.join("\n")));
+    let (before, after) = (before.to_str().unwrap(), after.to_str().unwrap());
+    let parted = sim(&["trace", before, "--diff", after, "--context", "3", "--json"]);
+    let out = text(&parted.stdout);
+    assert_eq!(parted.status.code(), Some(1), "{out}");
+    let shown: Vec<&str> = out.lines().collect();
+    assert_eq!(shown[0], "40 lines are the same");
+    for (place, line) in (37..40).enumerate() {
+        assert_eq!(shown[1 + place], format!("  {}", lines[line]));
+    }
+    assert_eq!((shown[4], shown[8]), (format!("< {}", lines[40]).as_str(), format!("> {other}").as_str()));
+    assert_eq!(shown.len(), 1 + 3 + 4 + 4);
+
+    // One that ends early, and a run against a file.
+    let short = file("short.jsonl", &lines[..10].join("\n"));
+    let ended = text(&sim(&["trace", before, "--diff", short.to_str().unwrap()]).stdout);
+    assert!(ended.starts_with("10 lines are the same") && ended.ends_with("> ends here\n"), "{ended}");
+    let run = sim(&["trace", &good, "--seed", "2", "--to", "6s", "--kind", "state", "--diff", before]);
+    assert!(run.status.success(), "{}", text(&run.stdout));
+
+    let seeds = sim(&["trace", &good, "--seed", "2", "--diff-seed", "3"]);
+    let out = text(&seeds.stdout);
+    assert!(seeds.status.code() == Some(1) && out.contains("\n< ") && out.contains("\n> "), "{out}");
+}
+
+#[test]
+fn impossible_traces_are_refused_with_what_is_allowed() {
+    let good = script("partition");
+    let broken = file("broken.jsonl", "{\"at_ns\":1,\"what\":\"state\",\"text\":\"\"}\n{\"at\":1}\n");
+    let broken = broken.to_str().unwrap();
+    for (args, part) in [
+        (vec!["--kind", "stat"], "allowed: probe-started"),
+        (vec!["--message", "pong"], "allowed: ping, indirect-ping"),
+        (vec!["--invariant", "M99"], "allowed: M1 to M16"),
+        (vec!["--from", "9s", "--to", "3s"], "ends before"),
+        (vec!["--diff", "/nonexistent.toml"], "/nonexistent.toml"),
+        (vec!["--diff", broken], "line 2"),
+    ] {
+        let done = sim(&[&["trace", good.as_str()], args.as_slice()].concat());
+        assert_eq!(done.status.code(), Some(2), "{args:?}");
+        assert!(text(&done.stderr).contains(part), "{args:?}: {}", text(&done.stderr));
+    }
 }

@@ -60,7 +60,6 @@ enum Ask {
     },
     /// Run a published experiment again and compare. Exit status 1: a figure lies outside its band.
     Paper(paper::Paper),
-    /// Print what the nodes decide in a run.
     Trace(trace::TraceArgs),
     /// Measure how fast the simulator is.
     Bench(bench::Bench),
@@ -106,7 +105,7 @@ pub fn main() -> ExitCode {
             read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
         }
         Ask::Paper(paper) => paper.run(),
-        Ask::Trace(trace) => trace.run().map_err(Failure::from),
+        Ask::Trace(trace) => trace.run(),
         Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };
