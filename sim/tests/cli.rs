@@ -278,3 +278,23 @@ fn impossible_traces_are_refused_with_what_is_allowed() {
         assert!(text(&done.stderr).contains(part), "{args:?}: {}", text(&done.stderr));
     }
 }
+
+#[test]
+fn it_is_explained_why_somebody_is_held_failed() {
+    let path = file(
+        "crash.toml",
+        "members = 5\ntime = '40s'\n[[fault]]\nat = '5s'\ndo.crash = { members = [3], return = 'never' }\n",
+    );
+    let path = path.to_str().unwrap();
+    let ask = |member: &str, about: &str| {
+        sim(&["explain", path, "--seed", "7", "--at", "30s", "--member", member, "--about", about])
+    };
+    let done = ask("n0", "n3");
+    let out = text(&done.stdout);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(out.starts_with("At 30.000000s n0 holds n3 failed.\n"), "{out}");
+    assert!(out.contains("→ n3: lost to a process that does not run"), "{out}");
+    let wrong = ask("n0", "n8");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("allowed: n0, n1, n2, n3, n4"), "{}", text(&wrong.stderr));
+}

@@ -1,7 +1,9 @@
-//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`, `paper`, `bench`.
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `explain`, `shrink`,
+//! `paper`, `bench`.
 
 mod bench;
 mod check;
+mod explain;
 mod junit;
 mod paper;
 mod trace;
@@ -61,6 +63,7 @@ enum Ask {
     /// Run a published experiment again and compare. Exit status 1: a figure lies outside its band.
     Paper(paper::Paper),
     Trace(trace::TraceArgs),
+    Explain(explain::Explain),
     /// Measure how fast the simulator is.
     Bench(bench::Bench),
     /// Find the smallest script that still breaks the same invariant, and print it.
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         }
         Ask::Paper(paper) => paper.run(),
         Ask::Trace(trace) => trace.run(),
+        Ask::Explain(explain) => explain.run(),
         Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };

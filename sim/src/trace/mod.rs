@@ -14,6 +14,7 @@ use tidings_core::{Event, Input, Member, Output, StreamAction, StreamEvent, Time
 
 pub(crate) use diff::{Divergence, Source, diff};
 pub(crate) use filter::Filter;
+pub(crate) use words::probe_result;
 use words::told;
 
 use crate::letter::{Letter, Letters};
