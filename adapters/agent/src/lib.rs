@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod duration;
 mod errors;
+pub mod filter;
 pub mod handlers;
 pub mod log;
 pub mod quote;
