@@ -1,7 +1,6 @@
 //! The node: sends each input to its part, keeps the output queue and the one deadline.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::command::{Command, CommandError, Reply, Token};
@@ -23,7 +22,6 @@ use crate::time::Time;
 use crate::timers::{Due, Key, Tick};
 use crate::trace::Cause;
 use crate::view::View;
-use crate::wire::packet::Opener;
 
 /// Outputs a node that rests keeps room for: those of an idle second.
 const OUTPUTS_KEEP: usize = 2;
@@ -44,9 +42,6 @@ pub struct Node {
     pub(crate) cx: Context,
     pub(crate) swim: Swim,
     pub(crate) serf: Serf,
-    /// Reused from one datagram to the next.
-    pub(crate) plain: Vec<u8>,
-    pub(crate) opener: Opener,
 }
 
 impl Node {
@@ -82,7 +77,7 @@ impl Node {
         let mut swim = Swim::new(&mut cx, hash_seed)?;
         let serf = Serf::new(&mut cx, snapshot);
         serf.tell_coordinate(&mut swim);
-        let mut node = Node { cx, swim, serf, plain: Vec::new(), opener: Opener::new() };
+        let mut node = Node { cx, swim, serf };
         node.settle();
         Ok(node)
     }
@@ -140,11 +135,13 @@ impl Node {
         input: Input<'_>,
         pool: &mut ViewPool,
     ) -> Result<(), Misuse> {
+        self.swim.packets.swap_scratch(pool.scratch());
         self.swim.members.pool = Some(core::mem::take(pool));
         let result = self.handle_input(now, input);
         if let Some(lent) = self.swim.members.pool.take() {
             *pool = lent;
         }
+        self.swim.packets.swap_scratch(pool.scratch());
         result
     }
 
@@ -247,9 +244,7 @@ impl Node {
     /// Gives back memory that busier times needed. What each second needs comes back with the next
     /// packet and stays until the next rest.
     fn rest(&mut self) {
-        let Node { cx, swim, serf, plain, opener } = self;
-        *plain = Vec::new();
-        *opener = Opener::new();
+        let Node { cx, swim, serf } = self;
         cx.outputs.shrink_to(OUTPUTS_KEEP);
         cx.timers.rest();
         swim.rest();
@@ -278,12 +273,10 @@ impl Node {
     /// Hands what SWIM noticed to the Serf layer, until nothing is left.
     pub(crate) fn settle(&mut self) {
         let Node { cx, swim, serf, .. } = self;
-        loop {
+        // Asked after each message; mostly there is nothing.
+        while !swim.notices.is_empty() || swim.gossip.has_done() {
             let notices = core::mem::take(&mut swim.notices);
             let done = swim.gossip.take_done();
-            if notices.is_empty() && done.is_empty() {
-                return;
-            }
             for notice in notices {
                 match notice {
                     Notice::Alive { name, gone_since } => serf.on_alive(cx, swim, &name, gone_since),

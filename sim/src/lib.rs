@@ -47,6 +47,7 @@ mod draw;
 pub mod explain;
 pub mod faults;
 mod fork;
+mod glance;
 mod hash;
 mod host;
 mod letter;

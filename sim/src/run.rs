@@ -99,7 +99,7 @@ impl Outcome {
     #[must_use]
     pub const fn speed(&self) -> Speed {
         let Outcome { virtual_time, wall_time, inputs, members, memory, .. } = *self;
-        Speed { virtual_time, wall_time, inputs, members, bytes: memory }
+        Speed { virtual_time, wall_time, processor_time: None, inputs, members, bytes: memory }
     }
 }
 

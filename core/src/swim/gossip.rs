@@ -16,6 +16,7 @@ use crate::context::{Context, give_back};
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
+use crate::wire::compound::Compound;
 
 /// Of a message's copies, one in this many is left to ride on pings and acks. With fewer copies than
 /// that, as below ten members, none can be spared.
@@ -40,43 +41,74 @@ pub(crate) enum Class {
     Event,
 }
 
-/// Messages chosen for one packet.
-pub(crate) type Batch = SmallVec<[Bytes; 8]>;
-
 /// The place of a message in its queue: least sent first, then longest, then newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     transmits: u32,
-    len: Reverse<usize>,
+    /// Messages fit a packet, so their lengths fit here.
+    len: Reverse<u32>,
     id: Reverse<u64>,
 }
 
+const _: () = assert!(size_of::<Rank>() == 16, "a rank is moved with each transmission");
+
 #[derive(Clone, Debug)]
 struct Broadcast {
+    rank: Rank,
     bytes: Bytes,
     /// The member it is about; a newer broadcast about it replaces this one.
     about: Option<Arc<str>>,
     waiter: Option<Waiter>,
 }
 
+/// Which broadcast of a queue; stays the same from its first transmission to its last.
+type Slot = u32;
+
+/// Broadcasts stay where they are; what moves as they are sent is their rank.
 #[derive(Clone, Debug, Default)]
 struct Queue {
-    order: BTreeMap<Rank, Broadcast>,
+    order: BTreeMap<Rank, Slot>,
+    slots: Vec<Option<Broadcast>>,
+    free: Vec<Slot>,
 }
 
 impl Queue {
     /// The message to take next into `free` bytes: in the least sent tier that has one fitting,
     /// the longest that fits.
-    fn fitting(&self, free: usize, from_tier: u32) -> Option<Rank> {
+    fn fitting(&self, free: usize, from_tier: u32) -> Option<(Rank, Slot)> {
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
         let mut tier = from_tier;
         loop {
             let start = Rank { transmits: tier, len: Reverse(free), id: Reverse(u64::MAX) };
-            let (rank, _) = self.order.range(start..).next()?;
+            let (rank, slot) = self.order.range(start..).next()?;
             if rank.transmits == tier {
-                return Some(*rank);
+                return Some((*rank, *slot));
             }
             tier = rank.transmits;
         }
+    }
+
+    fn put(&mut self, broadcast: Broadcast) -> Slot {
+        let rank = broadcast.rank;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as Slot - 1
+        });
+        self.slots[slot as usize] = Some(broadcast);
+        self.order.insert(rank, slot);
+        slot
+    }
+
+    /// Takes a broadcast out, whether it is in the order or not.
+    fn take(&mut self, slot: Slot) -> Option<Broadcast> {
+        let broadcast = self.slots.get_mut(slot as usize)?.take()?;
+        self.order.remove(&broadcast.rank);
+        self.free.push(slot);
+        if self.free.len() == self.slots.len() {
+            // Nothing is left: busier times are over.
+            (self.slots, self.free) = (Vec::new(), Vec::new());
+        }
+        Some(broadcast)
     }
 }
 
@@ -85,7 +117,7 @@ impl Queue {
 pub(crate) struct Gossip {
     queues: [Queue; 4],
     /// Where a member's broadcast stands in the first queue.
-    about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
+    about: HashMap<Arc<str>, Slot, foldhash::fast::FixedState>,
     next_id: u64,
     /// Messages somebody waits for.
     waiters: usize,
@@ -127,11 +159,11 @@ impl Gossip {
         bytes: Bytes,
         waiter: Option<Waiter>,
     ) {
-        if let Some(rank) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
-            self.drop_message(cx, Class::Member, rank);
+        if let Some(slot) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
+            self.drop_message(cx, Class::Member, slot);
         }
-        let rank = self.insert(cx, Class::Member, Broadcast { bytes, about: Some(member.clone()), waiter });
-        self.about.insert(member, rank);
+        let slot = self.insert(cx, Class::Member, bytes, Some(member.clone()), waiter);
+        self.about.insert(member, slot);
     }
 
     /// Queues a message of the Serf layer; drops from the end of a queue that is full.
@@ -143,7 +175,7 @@ impl Gossip {
         waiter: Option<Waiter>,
         depth_max: usize,
     ) {
-        self.insert(cx, class, Broadcast { bytes, about: None, waiter });
+        self.insert(cx, class, bytes, None, waiter);
         self.prune(cx, class, depth_max);
     }
 
@@ -151,34 +183,47 @@ impl Gossip {
     pub(crate) fn prune(&mut self, cx: &mut Context, class: Class, depth_max: usize) -> usize {
         let mut dropped = 0;
         while self.len(class) > depth_max {
-            let Some((rank, _)) = self.queues[class as usize].order.last_key_value() else { break };
-            let rank = *rank;
-            self.drop_message(cx, class, rank);
+            let Some((_, &slot)) = self.queues[class as usize].order.last_key_value() else { break };
+            self.drop_message(cx, class, slot);
             cx.metrics.broadcasts_dropped += 1;
             dropped += 1;
         }
         dropped
     }
 
-    fn insert(&mut self, cx: &mut Context, class: Class, broadcast: Broadcast) -> Rank {
-        let rank = Rank { transmits: 0, len: Reverse(broadcast.bytes.len()), id: Reverse(self.next_id) };
+    fn insert(
+        &mut self,
+        cx: &mut Context,
+        class: Class,
+        bytes: Bytes,
+        about: Option<Arc<str>>,
+        waiter: Option<Waiter>,
+    ) -> Slot {
+        let len = Reverse(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        let rank = Rank { transmits: 0, len, id: Reverse(self.next_id) };
         self.next_id += 1;
-        self.waiters += usize::from(broadcast.waiter.is_some());
-        self.queues[class as usize].order.insert(rank, broadcast);
+        self.waiters += usize::from(waiter.is_some());
+        let slot = self.queues[class as usize].put(Broadcast { rank, bytes, about, waiter });
         self.pace.fresh(cx);
-        rank
+        slot
     }
 
-    fn drop_message(&mut self, cx: &mut Context, class: Class, rank: Rank) {
-        if let Some(broadcast) = self.queues[class as usize].order.remove(&rank) {
-            self.finish(cx, broadcast, rank.transmits, true);
+    fn drop_message(&mut self, cx: &mut Context, class: Class, slot: Slot) {
+        if let Some(broadcast) = self.queues[class as usize].take(slot) {
+            self.finish(cx, broadcast, true);
         }
     }
 
-    fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, transmits: u32, dropped: bool) {
-        self.waiters -= usize::from(broadcast.waiter.is_some());
-        self.done.extend(broadcast.waiter);
-        cx.trace(|| Decision::BroadcastFinished { member: broadcast.about, transmits, dropped });
+    fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, dropped: bool) {
+        let Broadcast { rank: Rank { transmits, .. }, about, waiter, .. } = broadcast;
+        self.waiters -= usize::from(waiter.is_some());
+        self.done.extend(waiter);
+        cx.trace(|| Decision::BroadcastFinished { member: about, transmits, dropped });
+    }
+
+    /// Whether there are waiters whose broadcast is done.
+    pub(crate) fn has_done(&self) -> bool {
+        !self.done.is_empty()
     }
 
     /// Waiters whose broadcast is done.
@@ -186,46 +231,56 @@ impl Gossip {
         core::mem::take(&mut self.done)
     }
 
-    /// Chooses messages for a packet with `free` bytes. Each counts as sent once; `limits` says for
-    /// SWIM's and for the Serf layer's messages after how many times they are done.
-    pub(crate) fn fill(&mut self, cx: &mut Context, mut free: usize, limits: Limits, batch: &mut Batch) {
+    /// Adds messages to a packet that has `free` bytes left; returns how many. Each counts as sent
+    /// once; `limits` says for SWIM's and for the Serf layer's messages after how many times they
+    /// are done.
+    pub(crate) fn fill(
+        &mut self,
+        cx: &mut Context,
+        mut free: usize,
+        limits: Limits,
+        packet: &mut Compound,
+    ) -> usize {
         let most = cx.config.gossip.updates_per_packet.unwrap_or(usize::MAX);
+        let mut added = 0;
         for class in [Class::Member, Class::Intent, Class::Query, Class::Event] {
-            let limit = limits.of(class);
-            let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
+            let mut taken: SmallVec<[Slot; 16]> = SmallVec::new();
             let mut tier = 0;
-            while batch.len() < most && free > MESSAGE_OVERHEAD {
+            while added < most && free > MESSAGE_OVERHEAD {
                 let queue = &mut self.queues[class as usize];
-                let Some(rank) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
-                let Some(broadcast) = queue.order.remove(&rank) else { break };
+                let Some((rank, slot)) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
+                queue.order.remove(&rank);
+                let Some(broadcast) = &queue.slots[slot as usize] else { break };
                 if !bug!(cx, OverfillsPackets) {
                     free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
                 }
                 tier = rank.transmits;
-                batch.push(broadcast.bytes.clone());
-                taken.push((rank, broadcast));
+                packet.push(&broadcast.bytes);
+                taken.push(slot);
+                added += 1;
             }
-            for (rank, broadcast) in taken {
-                self.sent(cx, class, rank, broadcast, limit);
+            for slot in taken {
+                self.sent(cx, class, slot, limits.of(class));
             }
         }
+        added
     }
 
     /// Puts a message back behind those sent less often, or finishes it.
-    fn sent(&mut self, cx: &mut Context, class: Class, mut rank: Rank, broadcast: Broadcast, limit: u32) {
-        rank.transmits += 1;
+    fn sent(&mut self, cx: &mut Context, class: Class, slot: Slot, limit: u32) {
         let limit = if bug!(cx, TellsTooOften) { 2 * limit } else { limit };
-        if rank.transmits >= limit && !bug!(cx, TellsForEver) {
-            if let Some(member) = &broadcast.about {
-                self.about.remove(member);
-            }
-            self.finish(cx, broadcast, rank.transmits, false);
+        let queue = &mut self.queues[class as usize];
+        let Some(broadcast) = queue.slots[slot as usize].as_mut() else { return };
+        broadcast.rank.transmits += 1;
+        if broadcast.rank.transmits < limit || bug!(cx, TellsForEver) {
+            queue.order.insert(broadcast.rank, slot);
             return;
         }
-        if let Some(place) = broadcast.about.as_ref().and_then(|member| self.about.get_mut(member)) {
-            *place = rank;
+        let Some(broadcast) = queue.take(slot) else { return };
+        if let Some(member) = &broadcast.about {
+            self.about.remove(member);
         }
-        self.queues[class as usize].order.insert(rank, broadcast);
+        self.finish(cx, broadcast, false);
     }
 
     /// A round has been sent: when the next one leaves.

@@ -184,32 +184,21 @@ impl Swim {
     /// Somebody suspects a member.
     pub(crate) fn apply_suspect(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
         cx.metrics.suspect_in += 1;
-        let Some(member) = self.members.known(accusation.node).cloned() else { return };
+        let Some(member) = self.members.known(accusation.node) else { return };
         if accusation.incarnation < member.incarnation {
-            return;
-        }
-        let name = member.identity.name.clone();
-        if let Some(suspicion) = self.suspicions.get_mut(&name) {
-            if !rare!(cx, ConfirmationLost) && suspicion.confirm(accusation.from) {
-                let (mut at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
-                if bug!(cx, GrantsTimeAnew) {
-                    at = cx.now + Duration::from_secs(100);
-                }
-                cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
-                self.trace_suspicion(cx, &name, accusation.from, confirmations);
-                self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
-            }
             return;
         }
         let open = match member.state {
             State::Alive => true,
+            State::Suspect => return self.confirm(cx, accusation),
             State::Dead => bug!(cx, SuspectsTheDead),
             State::Left => bug!(cx, SuspectsTheLeft),
-            State::Suspect | State::Forgotten => false,
+            State::Forgotten => false,
         };
         if !open {
             return;
         }
+        let (member, name) = (member.clone(), member.identity.name.clone());
         if *name == *self.me && !bug!(cx, ForgetsToRefute) {
             return self.refute(cx, accusation.incarnation, State::Suspect, accusation.from);
         }
@@ -227,6 +216,25 @@ impl Swim {
         self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
     }
 
+    /// Somebody suspects a member that is suspect already. Most of what is heard of a failure is
+    /// this, and most of it nothing new.
+    fn confirm(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
+        let Some(suspicion) = self.suspicions.get(accusation.node) else { return };
+        if rare!(cx, ConfirmationLost) || !suspicion.would_confirm(accusation.from) {
+            return;
+        }
+        let (name, from) = (self.shared_name(accusation.node), self.shared_name(accusation.from));
+        let Some(suspicion) = self.suspicions.get_mut(&name) else { return };
+        suspicion.confirm(from);
+        let (mut at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
+        if bug!(cx, GrantsTimeAnew) {
+            at = cx.now + Duration::from_secs(100);
+        }
+        cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
+        self.trace_suspicion(cx, &name, accusation.from, confirmations);
+        self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
+    }
+
     /// Somebody says that a member is dead or, if it says so itself, has left.
     pub(crate) fn apply_dead(
         &mut self,
@@ -235,15 +243,12 @@ impl Swim {
         waiter: Option<Waiter>,
     ) {
         cx.metrics.dead_in += 1;
-        let Some(member) = self.members.known(accusation.node).cloned() else { return };
-        if accusation.incarnation < member.incarnation {
-            return;
-        }
-        let name = member.identity.name.clone();
+        let Some(member) = self.members.known(accusation.node) else { return };
         let before = member.state;
-        if !matches!(before, State::Alive | State::Suspect) {
+        if accusation.incarnation < member.incarnation || !matches!(before, State::Alive | State::Suspect) {
             return;
         }
+        let (member, name) = (member.clone(), member.identity.name.clone());
         if *name == *self.me && !self.leaving {
             return self.refute(cx, accusation.incarnation, State::Dead, accusation.from);
         }

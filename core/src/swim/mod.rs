@@ -32,7 +32,7 @@ use crate::error::ConfigError;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
 use crate::swim::awareness::Awareness;
-use crate::swim::gossip::{Batch, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
+use crate::swim::gossip::{Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
 use crate::swim::join::Joins;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::{Members, Name, Walk};
@@ -181,14 +181,13 @@ impl Swim {
             if rare!(cx, SmallPackets) {
                 budget /= 8;
             }
-            let mut batch = Batch::new();
-            self.fill(cx, budget, &mut batch);
-            if batch.is_empty() {
+            let parts = self.packets.begin();
+            if self.gossip.fill(cx, budget, limits, parts) == 0 {
                 break;
             }
             cx.metrics.gossip_packets += 1;
             let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-            self.packets.send_parts(cx, target.identity.addr, &batch, crc);
+            self.packets.finish(cx, target.identity.addr, crc);
         }
         self.gossip.round_done(cx, limits);
     }
@@ -219,7 +218,10 @@ impl Swim {
     /// Gives back memory that busier times needed.
     pub(crate) fn rest(&mut self) {
         self.gossip.rest();
-        self.packets.rest();
+        if self.members.pool.is_none() {
+            // What is lent is not the node's to give back.
+            self.packets.rest();
+        }
         self.probing.rest();
         self.members.rest();
         self.joins.rest();
@@ -231,22 +233,19 @@ impl Swim {
         self.notices.shrink_to(0);
     }
 
-    fn fill(&mut self, cx: &mut Context, budget: usize, batch: &mut Batch) {
-        let limits = self.limits(cx);
-        self.gossip.fill(cx, budget, limits, batch);
-    }
-
     /// Sends one message, with whatever updates fit behind it.
     fn send(&mut self, cx: &mut Context, to: SocketAddr, encode: impl FnOnce(&mut Vec<u8>)) {
-        let len = self.packets.begin(encode);
-        let mut batch = Batch::new();
+        let parts = self.packets.begin();
+        parts.push_with(encode);
+        let len = parts.encoded_len();
         if cx.config.gossip.piggyback && !self.gossip.is_empty() {
             let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead();
             if let Some(budget) = cx.config.packet.size.checked_sub(taken) {
-                self.fill(cx, budget, &mut batch);
+                let limits = self.limits(cx);
+                self.gossip.fill(cx, budget, limits, self.packets.parts());
             }
         }
-        self.packets.finish(cx, to, &batch);
+        self.packets.finish(cx, to, false);
     }
 }
 
