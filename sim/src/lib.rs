@@ -44,6 +44,7 @@ mod cluster;
 mod digest;
 mod disk;
 mod draw;
+mod evidence;
 pub mod explain;
 pub mod faults;
 mod fork;

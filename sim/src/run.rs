@@ -8,6 +8,7 @@ use tidings_core::{Event, State, Status, Time};
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
 use crate::digest::Digest;
+use crate::evidence::Log;
 use crate::faults::Fate;
 use crate::net::HostId;
 use crate::script::Script;
@@ -32,6 +33,8 @@ pub struct Outcome {
     pub seed: u64,
     /// What was wrong, if something was.
     pub violation: Option<Violation>,
+    /// The last packets that concern the members of the violation, a line each.
+    pub packets: Vec<String>,
     /// Digest of everything that happened.
     pub digest: Digest,
     /// Virtual time it took.
@@ -64,6 +67,7 @@ pub struct Record {
     pub at_seconds: Option<f64>,
     pub members: Vec<String>,
     pub what: Option<String>,
+    pub packets: Vec<String>,
     pub digest: String,
     pub virtual_seconds: f64,
     pub wall_seconds: f64,
@@ -85,6 +89,7 @@ impl Outcome {
             at_seconds: wrong.map(|violation| violation.at.since(Time::ZERO).as_secs_f64()),
             members: wrong.map(|violation| violation.members.clone()).unwrap_or_default(),
             what: wrong.map(|violation| violation.what.clone()),
+            packets: self.packets.clone(),
             digest: self.digest.to_string(),
             virtual_seconds: self.virtual_time.as_secs_f64(),
             wall_seconds: self.wall_time.as_secs_f64(),
@@ -103,14 +108,42 @@ impl Outcome {
     }
 }
 
-/// Runs a script with a seed. What it leaves to the seed is drawn from it.
+/// Runs a script with a seed. What it leaves to the seed is drawn from it. If something is wrong,
+/// it runs a second time, to write down the packets.
 #[must_use]
 pub fn run(script: &Script, seed: u64) -> Outcome {
+    let mut outcome = run_once(script, seed);
+    if let Some(violation) = &outcome.violation {
+        outcome.packets = packets_of(script, seed, violation);
+    }
+    outcome
+}
+
+/// The last packets that concern the members of what is wrong with a seed.
+fn packets_of(script: &Script, seed: u64, violation: &Violation) -> Vec<String> {
+    let mut log = None;
+    let again = run_watched(
+        script,
+        seed,
+        |cluster| log = Some(Log::of(&violation.members, &mut cluster.world)),
+        |_| {},
+    );
+    match again.violation {
+        Some(again) if again == *violation => log.map(|log| log.lines()).unwrap_or_default(),
+        // M17 does not hold either; packets of another story would only confuse.
+        Some(again) => vec![format!("unknown: run again, the seed broke {again}")],
+        None => vec!["unknown: run again, the seed broke nothing".into()],
+    }
+}
+
+/// As [`run`], without the packets.
+pub(crate) fn run_once(script: &Script, seed: u64) -> Outcome {
     run_watched(script, seed, |_| {}, |_| {})
 }
 
-/// As [`run`], with somebody watching: `before` is handed the cluster before anything happens, to
-/// have its watchers look, and `after` when all is over. The run is the same as without them.
+/// As [`run`], without the packets but with somebody watching: `before` is handed the cluster
+/// before anything happens, to have its watchers look, and `after` when all is over. The run is
+/// the same as without them.
 #[must_use]
 pub fn run_watched(
     script: &Script,
@@ -132,6 +165,7 @@ pub fn run_watched(
     Outcome {
         seed,
         violation,
+        packets: Vec::new(),
         digest: cluster.digest(),
         virtual_time: cluster.now().since(Time::ZERO),
         wall_time,

@@ -64,8 +64,20 @@ fn a_violation_is_told_with_everything_needed_to_see_it_again() {
     }
     let xml = std::fs::read_to_string(junit).unwrap();
     assert!(xml.contains("failures=\"1\"") && xml.contains("type=\"L1 completeness\""), "{xml}");
-    let again = sim(&["run", path, "--seed", "4"]);
+    // The packets are those that the one who is wrong sent to the dead, in all three forms.
+    let packet = "n0 > n2 (not arrived): ping ";
+    assert!(out.contains(packet) && xml.contains("n0 &gt; n2 (not arrived): ping "), "{out}{xml}");
+    let again = sim(&["run", path, "--seed", "4", "--json", "-"]);
     assert_eq!(again.status.code(), Some(1));
+    let out = text(&again.stdout);
+    let json = &out[..=out.find("\n}").unwrap() + 1];
+    let json: serde_json::Value = serde_json::from_str(json).unwrap();
+    let packets: Vec<&str> =
+        json["packets"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(packets.iter().any(|line| line.contains(packet)), "{packets:?}");
+    for line in packets {
+        assert!(line.contains("n0") && line.contains("n2"), "{line}");
+    }
     let shrunk = sim(&["shrink", path, "--seed", "4"]);
     assert!(text(&shrunk.stdout).starts_with("# seed 4: L1 completeness\n"), "{}", text(&shrunk.stdout));
 }

@@ -141,9 +141,13 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 /// What a user needs to see and do about a violation.
 fn describe(script: &Path, outcome: &Outcome) -> Option<String> {
     let found = outcome.violation.as_ref()?;
+    let indented = |line: &String| format!("\n           {line}");
+    let none = outcome.packets.is_empty().then(|| "  none between them".to_owned());
+    let packets: String = none.into_iter().chain(outcome.packets.iter().map(indented)).collect();
     Some(format!(
         "violation: {}\n  seed     {}\n  at       {} of virtual time\n  members  {}\n  what     {}\n  \
-         replay   tidings-sim run {} --seed {}\n  trace    tidings-sim trace {} --seed {} --member {}",
+         packets{packets}\n  replay   tidings-sim run {} --seed {}\n  trace    tidings-sim trace {} --seed {} \
+         --member {}",
         found.invariant,
         outcome.seed,
         found.at,
