@@ -105,7 +105,8 @@ impl Letters {
     }
 }
 
-fn letter(message: &Message<'_>) -> Letter {
+/// A message as traces tell it.
+pub(crate) fn letter(message: &Message<'_>) -> Letter {
     match message {
         Message::Ping(ping) => Letter::Ping { seq: ping.seq, target: ping.node.to_owned() },
         Message::IndirectPing(ping) => Letter::IndirectPing { seq: ping.seq, target: ping.node.to_owned() },

@@ -112,7 +112,19 @@ impl Outcome {
 /// it runs a second time, to write down the packets.
 #[must_use]
 pub fn run(script: &Script, seed: u64) -> Outcome {
-    let mut outcome = run_once(script, seed);
+    run_watched(script, seed, |_| {}, |_| {})
+}
+
+/// As [`run`], with somebody watching: `before` is handed the cluster before anything happens, to
+/// have its watchers look, and `after` when all is over. The run is the same as without them.
+#[must_use]
+pub fn run_watched(
+    script: &Script,
+    seed: u64,
+    before: impl FnOnce(&mut Cluster),
+    after: impl FnOnce(&Cluster),
+) -> Outcome {
+    let mut outcome = run_once(script, seed, before, after);
     if let Some(violation) = &outcome.violation {
         outcome.packets = packets_of(script, seed, violation);
     }
@@ -122,13 +134,8 @@ pub fn run(script: &Script, seed: u64) -> Outcome {
 /// The last packets that concern the members of what is wrong with a seed.
 fn packets_of(script: &Script, seed: u64, violation: &Violation) -> Vec<String> {
     let mut log = None;
-    let again = run_watched(
-        script,
-        seed,
-        |cluster| log = Some(Log::of(&violation.members, &mut cluster.world)),
-        |_| {},
-    );
-    match again.violation {
+    let record = |cluster: &mut Cluster| log = Some(Log::of(&violation.members, &mut cluster.world));
+    match run_once(script, seed, record, |_| {}).violation {
         Some(again) if again == *violation => log.map(|log| log.lines()).unwrap_or_default(),
         // M17 does not hold either; packets of another story would only confuse.
         Some(again) => vec![format!("unknown: run again, the seed broke {again}")],
@@ -136,16 +143,8 @@ fn packets_of(script: &Script, seed: u64, violation: &Violation) -> Vec<String> 
     }
 }
 
-/// As [`run`], without the packets.
-pub(crate) fn run_once(script: &Script, seed: u64) -> Outcome {
-    run_watched(script, seed, |_| {}, |_| {})
-}
-
-/// As [`run`], without the packets but with somebody watching: `before` is handed the cluster
-/// before anything happens, to have its watchers look, and `after` when all is over. The run is
-/// the same as without them.
-#[must_use]
-pub fn run_watched(
+/// As [`run_watched`], without the packets.
+pub(crate) fn run_once(
     script: &Script,
     seed: u64,
     before: impl FnOnce(&mut Cluster),

@@ -18,7 +18,7 @@ use tidings_core::wire::frame::{FrameDecoder, Side};
 use tidings_core::wire::packet::Opener;
 use tidings_core::{Config, Input, Output, StreamAction, StreamEvent, StreamId, Time};
 
-pub(crate) use words::mentions;
+use words::mentions;
 
 use crate::net::HostId;
 use crate::watch::Sight;
@@ -266,9 +266,9 @@ mod tests {
                 config.packet.compression = compressed;
             });
             for part in [
-                "n4 > n1 (on arrival): by stream: full state of 1 members, to join, n4 alive at 1, n4's status",
-                "n1 > n4 (on arrival): by stream: full state of 6 members, to join, n1 alive at 1, n4 dead at 1",
-                "n4 alive at 2 on 10.0.0.5:7946",
+                "n4 > n1 (on arrival): by stream: full state of 1 members, to join, alive n4 at 1, n4's status",
+                "n1 > n4 (on arrival): by stream: full state of 6 members, to join, alive n1 at 1, dead n4 at 1",
+                "alive n4 at 2 on 10.0.0.5:7946",
                 "n4 joins at time ",
             ] {
                 let found = lines.iter().any(|line| line.contains(part));

@@ -7,8 +7,10 @@ use tidings_core::wire::message::{Message, PushNode};
 use tidings_core::wire::serf_message::{self as serf, Filter, SerfType};
 use tidings_core::{Refusal, State, Tags};
 
+use crate::letter::letter;
+
 /// Whether a text names a member: `n1`, not `n10`.
-pub(crate) fn mentions(text: &str, member: &str) -> bool {
+pub(super) fn mentions(text: &str, member: &str) -> bool {
     text.split(|c: char| !(c.is_alphanumeric() || "-.~_".contains(c))).any(|word| word == member)
 }
 
@@ -19,18 +21,11 @@ pub(super) fn message(bytes: Result<&[u8], Refusal>) -> String {
         Err(refusal) => return format!("unreadable ({refusal})"),
     };
     match message {
-        Message::Ping(ping) => format!("ping {} to {}", ping.seq, ping.node),
-        Message::IndirectPing(ask) => format!("please ping {} for {}", ask.node, ask.seq),
-        Message::Ack(ack) => format!("ack {}", ack.seq),
-        Message::Nack(nack) => format!("nack {}", nack.seq),
-        Message::Suspect(said) => format!("{} suspect at {} by {}", said.node, said.incarnation, said.from),
-        Message::Alive(said) => {
-            let tags = tags(said.meta);
-            format!("{} alive at {} on {}:{}{tags}", said.node, said.incarnation, said.addr, said.port)
+        Message::Alive(alive) => {
+            format!("{} on {}:{}{}", letter(&message), alive.addr, alive.port, tags(alive.meta))
         }
-        Message::Dead(said) if said.is_leave() => format!("{} left at {}", said.node, said.incarnation),
-        Message::Dead(said) => format!("{} dead at {} by {}", said.node, said.incarnation, said.from),
         Message::User(body) => user(body),
+        _ => letter(&message).to_string(),
     }
 }
 
@@ -60,7 +55,7 @@ fn full_state(state: &PushPull<'_>, members: &[String]) -> String {
             State::Dead | State::Forgotten => "dead",
         };
         // Writing to a string cannot fail.
-        let _ = write!(text, ", {name} {state} at {incarnation}{}", tags(meta));
+        let _ = write!(text, ", {state} {name} at {incarnation}{}", tags(meta));
     }
     let Some((_, body)) = state.user_state.split_first() else { return text };
     let Ok(serf) = serf::PushPull::decode(body) else { return text + ", Serf state unreadable" };
@@ -148,10 +143,10 @@ mod tests {
         leave.encode(&mut intent);
         let relayed = [&[SerfType::Relay as u8][..], &intent].concat();
         for (message, words) in [
-            (Message::Alive(alive), "n2 alive at 4 on 10.0.0.3:7946"),
-            (Message::Suspect(Suspect { incarnation: 4, node: "n2", from: "n1" }), "n2 suspect at 4 by n1"),
-            (Message::Dead(Dead { incarnation: 4, node: "n2", from: "n1" }), "n2 dead at 4 by n1"),
-            (Message::Dead(Dead { incarnation: 4, node: "n2", from: "n2" }), "n2 left at 4"),
+            (Message::Alive(alive), "alive n2 at 4 on 10.0.0.3:7946"),
+            (Message::Suspect(Suspect { incarnation: 4, node: "n2", from: "n1" }), "suspect n2 at 4 by n1"),
+            (Message::Dead(Dead { incarnation: 4, node: "n2", from: "n1" }), "dead n2 at 4 by n1"),
+            (Message::Dead(Dead { incarnation: 4, node: "n2", from: "n2" }), "dead n2 at 4 by n2"),
             (Message::Nack(Nack { seq: 9 }), "nack 9"),
             (Message::User(&intent), "n2 leaves at time 7, to be pruned"),
             (Message::User(&relayed), "unreadable (relay: "),
