@@ -89,6 +89,7 @@ impl<R: Rider + Clone> Cluster<R> {
             invariants: self.invariants.iter().map(again).collect(),
             cuts: self.cuts.clone(),
             holds: self.holds.clone(),
+            story: self.story.clone(),
         }
     }
 }

@@ -294,7 +294,7 @@ fn wrong_with(trouble: &Trouble, members: usize) -> Option<String> {
 }
 
 impl Settings {
-    fn apply(&self, config: &mut Config) {
+    pub(crate) fn apply(&self, config: &mut Config) {
         fn set<T: Clone>(field: &mut T, value: &Option<T>) {
             if let Some(value) = value {
                 field.clone_from(value);

@@ -268,11 +268,15 @@ impl<R: Rider> World<R> {
     }
 
     pub(crate) fn fault_ends(&mut self, number: usize) {
+        let now = self.now;
         let planned = &mut self.faults.planned[number];
         if planned.over {
             return;
         }
         planned.over = true;
+        if planned.begun && planned.fault.lasts.is_none() {
+            planned.fault.lasts = Some(now.since(Time::ZERO + planned.fault.at));
+        }
         if planned.begun {
             self.faults.active -= 1;
         }
