@@ -7,6 +7,7 @@ use tidings_core::{
     CommandError, Event, Member, MemberEventKind, Reply, State, Status, Time, Token, UserEvent, View,
 };
 
+use crate::faults::Trouble;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -111,6 +112,46 @@ impl<R: Rider> World<R> {
         Ok(())
     }
 
+    /// Where running hosts hold something else than the largest group that agrees: who (all who
+    /// hold the same, by name), about whom, and what they and that group hold.
+    #[must_use]
+    pub fn differences(&self) -> Vec<Disagreement> {
+        let mut groups: Vec<(View, Vec<HostId>)> = Vec::new();
+        for host in self.living() {
+            let Some(node) = self.hosts[host].node() else { continue };
+            let view = node.view();
+            match groups.iter_mut().find(|(known, _)| difference(known, &view).is_none()) {
+                Some((_, hosts)) => hosts.push(host),
+                None => groups.push((view, vec![host])),
+            }
+        }
+        // Of groups of the same size, the first.
+        let Some((common, most)) = groups.iter().rev().max_by_key(|(_, hosts)| hosts.len()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (view, hosts) in groups.iter().filter(|(_, hosts)| hosts[0] != most[0]) {
+            let at = self.names(hosts);
+            let first = found.len();
+            each_difference(common, view, |member, there, here| {
+                let what = format!("{}; {}: {}", held(here), self.names(most), held(there));
+                found.push(Disagreement { at: at.clone(), about: member.into(), what });
+            });
+            found[first..].sort_by(|a, b| a.about.cmp(&b.about));
+        }
+        found
+    }
+
+    fn names(&self, hosts: &[HostId]) -> String {
+        hosts.iter().map(|host| self.hosts[*host].name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The faults under way.
+    pub fn faults_under_way(&self) -> impl Iterator<Item = &Trouble> {
+        let planned = self.faults.planned.iter().filter(|planned| planned.begun && !planned.over);
+        planned.map(|planned| &planned.fault.what)
+    }
+
     /// When a host's application was told this of another.
     #[must_use]
     pub fn heard(&self, at: HostId, kind: MemberEventKind, of: HostId) -> Vec<Time> {
@@ -161,7 +202,8 @@ impl<R: Rider> World<R> {
 /// Two hosts that do not agree, or one that is wrong about another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    /// The host that holds something else than it should, by name.
+    /// The host that holds something else than it should, by name; of several that hold the same
+    /// all.
     pub at: String,
     /// The member about whom.
     pub about: String,
@@ -178,11 +220,21 @@ impl fmt::Display for Disagreement {
 /// A member about whom two views differ, and how; `None`: they hold the same of everybody. The
 /// time of the status does not count, which hosts learn in different ways.
 fn difference(a: &View, b: &View) -> Option<(String, String)> {
+    let mut found = None;
+    each_difference(a, b, |name, old, new| {
+        if found.is_none() {
+            found = Some((name.to_owned(), format!("{} and {}", held(old), held(new))));
+        }
+    });
+    found
+}
+
+/// Shows the members about whom two views differ, as each holds them.
+fn each_difference(a: &View, b: &View, mut see: impl FnMut(&str, Option<&Member>, Option<&Member>)) {
     if a.same(b) {
-        return None;
+        return;
     }
     let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
-    let mut found = None;
     a.all().diff(b.all(), |old, new| {
         let equal = match (old, new) {
             // Nobody tells the details of those who are gone any more.
@@ -195,11 +247,10 @@ fn difference(a: &View, b: &View) -> Option<(String, String)> {
             (Some(only), None) | (None, Some(only)) => !here(only),
             (None, None) => true,
         };
-        if let (false, None, Some(either)) = (equal, &found, old.or(new)) {
-            found = Some((either.name().to_owned(), format!("{} and {}", held(old), held(new))));
+        if let (false, Some(either)) = (equal, old.or(new)) {
+            see(either.name(), old, new);
         }
     });
-    found
 }
 
 /// Members that are gone and of whom the first host does not know: what the first who does holds

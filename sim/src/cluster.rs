@@ -64,7 +64,13 @@ impl<R: Rider> std::ops::DerefMut for Cluster<R> {
 
 impl<R: Rider> Cluster<R> {
     pub(crate) fn of(world: World<R>) -> Self {
-        Cluster { world, invariants: Vec::new(), cuts: Vec::new(), holds: BTreeMap::new(), story: Story::default() }
+        Cluster {
+            world,
+            invariants: Vec::new(),
+            cuts: Vec::new(),
+            holds: BTreeMap::new(),
+            story: Story::default(),
+        }
     }
 
     /// Lets time pass.

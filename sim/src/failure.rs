@@ -126,7 +126,8 @@ mod tests {
         assert_eq!(chosen(0..3, None, None), Ok(0..3));
         assert_eq!(chosen(0..3, None, Some("5..9")), Ok(5..9));
         assert_eq!(chosen(0..3, Some("7"), Some("5..9")), Ok(7..8));
-        for (one, some) in [(Some("x"), None), (None, Some("9..5")), (None, Some("5")), (None, Some("a..b"))] {
+        for (one, some) in [(Some("x"), None), (None, Some("9..5")), (None, Some("5")), (None, Some("a..b"))]
+        {
             let wrong = chosen(0..3, one, some).unwrap_err();
             assert!(wrong.contains("TIDINGS_SIM_SEED") && wrong.contains("allowed is"), "{wrong}");
         }

@@ -106,7 +106,7 @@ impl StreamHappening {
 const BUFFER_OVERHEAD: usize = 768;
 
 /// How a machine is able to work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Bytes of received datagrams that may wait (768 bytes of overhead each counted in); more are
     /// dropped. 208 KiB is Linux's default.

@@ -310,3 +310,22 @@ fn it_is_explained_why_somebody_is_held_failed() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(text(&wrong.stderr).contains("allowed: n0, n1, n2, n3, n4"), "{}", text(&wrong.stderr));
 }
+
+#[test]
+fn a_replay_stops_where_it_is_told_to_and_shows_who_holds_what() {
+    let stopped = |at: &str| {
+        let done = sim(&["replay", &script("partition"), "--seed", "3", "--stop-at", at]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        text(&done.stdout)
+    };
+    let before = stopped("1s");
+    assert!(before.contains("1.0") && before.contains("all members that run hold the same"), "{before}");
+    let during = stopped("40s");
+    for part in
+        ["seed 3", "under way: partition", "about n3: ", ": failed at", "F failed", "no violation by then"]
+    {
+        assert!(during.contains(part), "{part}: {during}");
+    }
+    let done = sim(&["replay", &script("partition"), "--stop-at", "40s", "--twice"]);
+    assert_eq!(done.status.code(), Some(2));
+}

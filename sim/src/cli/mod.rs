@@ -6,11 +6,13 @@ mod check;
 mod explain;
 mod junit;
 mod paper;
+mod stop;
 mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -28,8 +30,8 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Ask {
-    /// Run a script once.
-    #[command(alias = "replay")]
+    /// Run a script once, all of it or up to a moment.
+    #[command(visible_alias = "replay")]
     Run {
         /// The script, a TOML file.
         script: PathBuf,
@@ -39,6 +41,9 @@ enum Ask {
         /// Run it two times and compare.
         #[arg(long)]
         twice: bool,
+        /// Stop at this moment, as in `12.5s`, and print who holds what of whom.
+        #[arg(long, value_parser = crate::span::parse, conflicts_with_all = ["twice", "json", "report", "csv"])]
+        stop_at: Option<Duration>,
         /// Write the outcome as JSON to this file (`-`: print it).
         #[arg(long)]
         json: Option<PathBuf>,
@@ -99,7 +104,8 @@ impl From<String> for Failure {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     let done = match line.command {
-        Ask::Run { script, seed, twice, json, report, csv } => {
+        Ask::Run { script, seed, stop_at: Some(at), .. } => stop::stop(&script, seed, at),
+        Ask::Run { script, seed, twice, json, report, csv, .. } => {
             let files = Files { json, report, csv };
             run_one(&script, seed, twice, &files)
         }
