@@ -123,6 +123,7 @@ fn impossible_requests_are_refused() {
         (vec!["check", good.as_str(), "--jobs", "0"], "1..=1024"),
         (vec!["check", good.as_str(), "--budget", "long"], "no duration"),
         (vec!["check", good.as_str(), "--json", "/nonexistent/dir/x.json"], "cannot write /nonexistent"),
+        (vec!["check", good.as_str(), "--stats", "/nonexistent/x.json"], "cannot write /nonexistent/x.json"),
         (vec!["run", "/nonexistent.toml"], "/nonexistent.toml"),
         (vec!["run", good.as_str(), "--report", "/nonexistent/x.html"], "cannot write /nonexistent/x.html"),
         (vec!["run", good.as_str(), "--report", env!("CARGO_TARGET_TMPDIR")], "cannot write"),
