@@ -105,3 +105,14 @@ fn every_bug_is_found_by_the_invariant_that_is_there_for_it() {
     let missed: Vec<String> = missed.into_iter().filter_map(Result::err).collect();
     assert!(missed.is_empty(), "{} not found:\n{}", missed.len(), missed.join("\n"));
 }
+
+#[test]
+fn the_documentation_lists_every_bug_with_its_invariant() {
+    let documentation = include_str!("../src/check/mod.rs");
+    let rows = documentation.lines().filter(|line| line.starts_with("//! | `")).count();
+    assert_eq!(rows, Bug::ALL.len());
+    for bug in Bug::ALL {
+        let row = format!("//! | `{}` | {} |\n", bug.name(), bug.invariant());
+        assert!(documentation.contains(&row), "{row}");
+    }
+}

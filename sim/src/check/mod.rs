@@ -8,6 +8,47 @@
 //!
 //! Nothing is parsed from logs: the checkers see inputs, outputs, the node's own trace, and
 //! immutable views that cost nothing to keep.
+//!
+//! # That they bite
+//!
+//! Compiled with `--cfg tidings_bugs`, the core has deliberate bugs, which scripts switch on by name
+//! (`bugs = ["ForgetsToRefute"]` under `[config]`). `tests/bugs.rs` demands that each is found by
+//! the invariant beside it; `tests/safety.rs` and `tests/invariants.rs` have hand-made histories for
+//! what no single bug breaks.
+//!
+//! | bug | found by |
+//! |---|---|
+//! | `BelievesOldAlives` | M1 incarnation-monotone |
+//! | `AccusesAhead` | M2 owner-only incarnation |
+//! | `SuspectsTheDead` | M3 precedence |
+//! | `RaisesTheDead` | M4 no resurrection |
+//! | `SuspectsTheLeft` | M5 left stays left |
+//! | `ForgetsToRefute` | M6 self is alive |
+//! | `LosesPatience` | M7 suspicion window |
+//! | `GrantsTimeAnew` | M7 suspicion window |
+//! | `ProbesOnTop` | M8 one probe |
+//! | `ForgetsItsPlace` | M9 round robin |
+//! | `TellsTooOften` | M10 retransmit limit |
+//! | `KeepsOldUpdates` | M10 retransmit limit |
+//! | `OverfillsPackets` | M11 packet bound |
+//! | `DespairsOfItself` | M12 LHM bounds |
+//! | `ForgetsTheBuddy` | M13 buddy |
+//! | `GivesUpAtOnce` | M14 nack timing |
+//! | `KeepsForwards` | M14 nack timing |
+//! | `HidesReturns` | M16 events match state |
+//! | `StopsItsClock` | S1 Lamport |
+//! | `ForgetsEvents` | S2 at most once |
+//! | `ClipsEvents` | S3 no phantom |
+//! | `CountsCopies` | S4 query |
+//! | `IgnoresFilters` | S4 query |
+//! | `BelievesOldJoins` | S5 intent order |
+//! | `AcceptsLargeEvents` | S6 size limits |
+//! | `DropsTags` | S7 tags |
+//! | `NeverBuries` | L1 completeness |
+//! | `ForgetsWhoLeft` | L2 convergence |
+//! | `TellsForEver` | L5 quiescence |
+//! | `NeverRecovers` | L6 no livelock |
+//! | `KeepsEventsToItself` | L8 spread |
 
 mod bounds;
 mod conflict;
