@@ -220,6 +220,7 @@ pub mod statistics;
 mod story;
 mod trace;
 mod traffic;
+mod valid;
 mod watch;
 mod workload;
 mod world;

@@ -9,6 +9,7 @@ use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::faults::{Core, Fault, Pick, Trouble};
 use crate::net::Latency;
+use crate::valid;
 use crate::workload::{Task, Work};
 
 /// A run of a cluster: who there is, what goes wrong, what is done.
@@ -194,7 +195,7 @@ impl Script {
             return Err(format!("core.members = {core:?}: allowed are one or more of 0 to {last}"));
         }
         for (number, fault) in self.fault.iter().enumerate() {
-            if let Some(wrong) = wrong_with(&fault.what, self.members) {
+            if let Some(wrong) = valid::trouble(&fault.what, self.members) {
                 return Err(format!(
                     "fault {} (at = {:?}): {wrong}",
                     number + 1,
@@ -202,7 +203,21 @@ impl Script {
                 ));
             }
         }
-        Ok(())
+        for (number, work) in self.work.iter().enumerate() {
+            if let Some(wrong) = valid::members(&work.what, self.members) {
+                let at = crate::span::format(work.at);
+                return Err(format!("work {} (at = {at:?}): {wrong}", number + 1));
+            }
+        }
+        let latencies = [("latency", &self.net.latency), ("between_zones", &self.net.between_zones)];
+        for (key, latency) in latencies {
+            if let Some(wrong) = latency.as_ref().and_then(valid::latency) {
+                return Err(format!("net.{key}: {wrong}"));
+            }
+        }
+        let mut config = Config::lan("n0", crate::plan::address(0));
+        self.config.apply(&mut config);
+        config.validate().map_err(|wrong| format!("config: {wrong}"))
     }
 
     /// Gives every fault and piece of work the number of its stream, so that it keeps it when
@@ -259,38 +274,6 @@ impl Script {
         }
         cluster
     }
-}
-
-/// What cannot be about a trouble, if something.
-fn wrong_with(trouble: &Trouble, members: usize) -> Option<String> {
-    let rates: &[f64] = match trouble {
-        Trouble::Loss { rate, .. }
-        | Trouble::Duplicate { rate, .. }
-        | Trouble::Reorder { rate, .. }
-        | Trouble::Replay { rate, .. }
-        | Trouble::Corrupt { rate, .. }
-        | Trouble::Truncate { rate, .. } => &[*rate],
-        Trouble::Burst { enter, leave, rate, .. } => &[*enter, *leave, *rate],
-        _ => &[],
-    };
-    if let Some(rate) = rates.iter().find(|rate| !(0.0..=1.0).contains(*rate)) {
-        return Some(format!("rate {rate}: allowed are 0.0 to 1.0"));
-    }
-    if let Trouble::DropType { message, .. } = trouble
-        && crate::faults::message_type(message).is_none()
-    {
-        let allowed = "ping, indirect-ping, ack, nack, suspect, alive, dead, compound, user, compress";
-        return Some(format!("message `{message}`: allowed are {allowed}"));
-    }
-    let picked = match trouble {
-        Trouble::Crash { members, .. } | Trouble::Freeze { members } | Trouble::BlockIo { members } => {
-            members
-        }
-        _ => return None,
-    };
-    let Pick::These(hosts) = picked else { return None };
-    let unknown = hosts.iter().find(|host| **host >= members)?;
-    Some(format!("member {unknown}: there are 0 to {}", members - 1))
 }
 
 impl Settings {

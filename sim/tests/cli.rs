@@ -105,6 +105,24 @@ fn what_is_wrong_is_told_with_line_key_and_what_is_allowed() {
             "members = 3\ntime = '5s'\n[[fault]]\nat = '1s'\ndo.freeze = { members = [9] }",
             &["member 9", "0 to 2"],
         ),
+        (
+            "members = 3\ntime = '5s'\n[[fault]]\nat = '1s'\ndo.partition = { shape = { apart = [0, 5] } }",
+            &["fault 1", "member 5", "0 to 2"],
+        ),
+        (
+            "members = 3\ntime = '5s'\n[[work]]\nat = '1s'\ndo.tags = { members = [7], key = 'x' }",
+            &["work 1", "member 7", "0 to 2"],
+        ),
+        (
+            "members = 3\ntime = '5s'\n[[fault]]\nat = '1s'\ndo.flap = { shape = 'halves', every = '0s' }",
+            &["fault 1", "every 0s"],
+        ),
+        ("members = 3\ntime = '5s'\nconfig.suspicion_mult = -4.0", &["config", "suspicion.mult", "above 0"]),
+        (
+            "members = 3\ntime = '5s'\nnet.latency.uniform = { min = '9ms', max = '1ms' }",
+            &["net.latency", "min 9ms", "1ms"],
+        ),
+        ("members = 3\ntime = '5s'\nconfig.probe_intervall = '1s'", &["line 3", "`probe_interval`"]),
     ] {
         let done = sim(&["run", &bad(script)]);
         let error = text(&done.stderr);
