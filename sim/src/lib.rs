@@ -190,6 +190,7 @@ pub mod check;
 pub mod cli;
 mod clock;
 mod cluster;
+pub mod compare;
 mod digest;
 mod disk;
 mod draw;

@@ -348,3 +348,32 @@ fn a_replay_stops_where_it_is_told_to_and_shows_who_holds_what() {
     let done = sim(&["replay", &script("partition"), "--stop-at", "40s", "--twice"]);
     assert_eq!(done.status.code(), Some(2));
 }
+
+#[test]
+fn two_configurations_are_compared_seed_by_seed() {
+    let text = |mult: u32| {
+        format!(
+            "members = 5\ntime = '40s'\nconfig.suspicion_mult = {mult}.0\n[[fault]]\nat = '5s'\ndo.crash = {{ members = [3] }}\n"
+        )
+    };
+    let (a, b) = (file("quick.toml", &text(3)), file("patient.toml", &text(6)));
+    let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
+    let csv = file("compared.csv", "");
+    let done = sim(&["compare", a, b, "--seeds", "0..6", "--jobs", "2", "--csv", csv.to_str().unwrap()]);
+    let out = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let detection: Vec<&str> =
+        out.lines().skip_while(|line| !line.starts_with("first detection")).take(4).collect();
+    assert!(detection[3].contains("B is higher"), "{out}");
+    // The patient one waits for three probe intervals more before it gives up.
+    let apart: f64 = detection[3].split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!((2.0..4.0).contains(&apart), "{out}");
+    let table = std::fs::read_to_string(csv).unwrap();
+    assert_eq!(table.lines().count(), 1 + 12);
+    assert!(
+        table.lines().skip(1).step_by(2).zip(0..).all(|(line, seed)| line.starts_with(&format!("{seed},A,")))
+    );
+    let same = sim(&["compare", a, a, "--seeds", "0..2"]);
+    let out = String::from_utf8_lossy(&same.stdout).into_owned();
+    assert!(out.matches("the same with every seed").count() >= 8, "{out}");
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, describe, junit, read, write};
+use super::{Failure, describe, junit, read, say, write};
 use crate::report::Recording;
 use crate::run::{Outcome, run};
 use crate::script::Script;
@@ -46,7 +46,7 @@ pub(super) struct Check {
 }
 
 /// Reads a range of seeds.
-fn seeds(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn seeds(text: &str) -> Result<(u64, u64), String> {
     let wrong = || format!("`{text}` is no range of seeds: `A..B`, as in `0..1000`");
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
     let (from, to) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
@@ -70,12 +70,12 @@ impl Check {
         self.report_statistics(&statistics)?;
         let violations = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
         let events: u64 = outcomes.iter().map(|outcome| outcome.events).sum();
-        println!(
+        say(format_args!(
             "{} seeds in {:.1} s, {:.2} M events/s: {violations} with violations",
             outcomes.len(),
             wall.elapsed().as_secs_f64(),
             events as f64 / wall.elapsed().as_secs_f64().max(1e-9) / 1e6,
-        );
+        ));
         if violations == 0 { Ok(()) } else { Err(Failure::Found) }
     }
 
@@ -103,7 +103,7 @@ impl Check {
                         }
                         let (outcome, recording) = self.run_seed(script, seed);
                         if let Some(text) = describe(&self.script, &outcome) {
-                            bar.suspend(|| println!("{text}"));
+                            bar.suspend(|| say(text));
                             stop.store(!self.collect, Ordering::Relaxed);
                         }
                         bar.inc(1);

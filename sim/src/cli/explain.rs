@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tidings_core::Time;
 
-use super::{Failure, read};
+use super::{Failure, read, say};
 
 /// Why a member holds another suspect, failed, left or alive: from what it was told last, along
 /// the packets, back to the probe that failed and to what its pings and acks were lost to.
@@ -32,7 +32,8 @@ impl Explain {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let script = read(&self.script)?;
         let at = Time::ZERO + self.at;
-        print!("{}", crate::explain::explain(&script, self.seed, at, &self.member, &self.about)?);
+        let why = crate::explain::explain(&script, self.seed, at, &self.member, &self.about)?;
+        say(why.to_string().trim_end());
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
-//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `explain`, `shrink`,
-//! `paper`, `bench`.
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `explain`, `compare`,
+//! `shrink`, `paper`, `bench`.
 
 mod bench;
 mod check;
+mod compare;
 mod explain;
 mod junit;
 mod paper;
@@ -69,6 +70,7 @@ enum Ask {
     Paper(paper::Paper),
     Trace(trace::TraceArgs),
     Explain(explain::Explain),
+    Compare(compare::Compare),
     /// Measure how fast the simulator is.
     Bench(bench::Bench),
     /// Find the smallest script that still breaks the same invariant, and print it.
@@ -111,11 +113,13 @@ pub fn main() -> ExitCode {
         }
         Ask::Check(check) => check.run(),
         Ask::Expand { script, seed } => {
-            read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
+            let text = read(&script).map(|script| script.expand(seed).to_text());
+            text.map(|text| say(text.trim_end())).map_err(Failure::from)
         }
         Ask::Paper(paper) => paper.run(),
         Ask::Trace(trace) => trace.run(),
         Ask::Explain(explain) => explain.run(),
+        Ask::Compare(compare) => compare.run(),
         Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };
@@ -135,10 +139,17 @@ fn read(path: &Path) -> Result<Script, String> {
     Script::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// Prints lines. Whoever reads may stop before the end, as `head` does.
+fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 /// Writes a file, or prints it.
 fn write(path: &Path, text: &str) -> Result<(), String> {
     if path == Path::new("-") {
-        println!("{text}");
+        say(text);
         return Ok(());
     }
     fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
@@ -217,7 +228,8 @@ fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Fai
     if twice {
         let again = run(&script, seed);
         if again.digest != outcome.digest {
-            println!("violation: M17 determinism\n  seed {seed}: {} and {}", outcome.digest, again.digest);
+            let digests = (outcome.digest, again.digest);
+            say(format_args!("violation: M17 determinism\n  seed {seed}: {} and {}", digests.0, digests.1));
             return Err(Failure::Found);
         }
     }
@@ -225,14 +237,14 @@ fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Fai
         let text = serde_json::to_string_pretty(&outcome.record()).map_err(|error| error.to_string())?;
         write(json, &text)?;
     }
-    println!("seed {seed}  digest {}  {}", outcome.digest, outcome.speed());
+    say(format_args!("seed {seed}  digest {}  {}", outcome.digest, outcome.speed()));
     match describe(path, &outcome) {
         Some(text) => {
-            println!("{text}");
+            say(text);
             Err(Failure::Found)
         }
         None => {
-            println!("no violation; {} datagrams, {} bytes", outcome.datagrams, outcome.bytes);
+            say(format_args!("no violation; {} datagrams, {} bytes", outcome.datagrams, outcome.bytes));
             Ok(())
         }
     }
@@ -243,7 +255,8 @@ fn shrink(path: &Path, seed: u64, runs: u32) -> Result<(), Failure> {
     match crate::shrink::shrink(&script, seed, runs) {
         Some(found) => {
             eprintln!("{} still does not hold; {} runs", found.invariant, found.runs);
-            print!("# seed {seed}: {}\n{}", found.invariant, found.script.to_text());
+            let text = found.script.to_text();
+            say(format_args!("# seed {seed}: {}\n{}", found.invariant, text.trim_end()));
             Ok(())
         }
         None => Err(format!("seed {seed} of {} breaks no invariant", path.display()).into()),

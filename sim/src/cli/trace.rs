@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, read};
+use super::{Failure, read, say};
 use crate::trace::{Divergence, Filter, Line, Source, diff, trace};
 
 /// What happens in a run, quiet phase and all, a line each; or where it parts from another.
@@ -83,11 +83,11 @@ impl TraceArgs {
         let (lines, parted) = diff(&left, &right, filter, self.context)?;
         match parted {
             None => {
-                println!("no difference in {lines} lines");
+                say(format_args!("no difference in {lines} lines"));
                 Ok(())
             }
             Some(parted) => {
-                print!("{}", self.shown(&parted));
+                say(self.shown(&parted).trim_end());
                 Err(Failure::Found)
             }
         }
