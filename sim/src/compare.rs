@@ -7,9 +7,10 @@
 use std::fmt;
 
 use crate::paper::stats::{Estimate, mean, quantile, sort};
-use crate::report::{Alarm, Crash, News, Recording, Report};
+use crate::report::{Alarm, Crash, News, Recording};
 use crate::run::Outcome;
 use crate::script::Script;
+use crate::statistics::run_recorded;
 
 /// Bars of a distribution's picture.
 const BINS: usize = 16;
@@ -35,8 +36,8 @@ pub type Figures = [Option<f64>; FIGURES.len()];
 /// Runs a script and measures it.
 #[must_use]
 pub fn measure(script: &Script, seed: u64) -> Figures {
-    let (report, outcome) = Report::run(script, seed, "");
-    figures(&report.recording, &outcome)
+    let (outcome, recording) = run_recorded(script, seed);
+    figures(&recording, &outcome)
 }
 
 fn figures(recording: &Recording, outcome: &Outcome) -> Figures {
