@@ -377,3 +377,30 @@ fn two_configurations_are_compared_seed_by_seed() {
     let out = String::from_utf8_lossy(&same.stdout).into_owned();
     assert!(out.matches("the same with every seed").count() >= 8, "{out}");
 }
+
+#[test]
+fn published_experiments_are_printed_with_figures_bands_and_verdicts() {
+    let done = sim(&["paper", "epidemic", "--reduced", "--csv", "-"]);
+    assert!(done.status.success(), "{}", text(&done.stdout));
+    let out = text(&done.stdout);
+    let header = "table,figure,published,ours,low,high,band_low,band_high,verdict";
+    assert!(out.contains(header) && out.contains("0 missed"), "{out}");
+    assert!(out.contains("k = 5: mean delay: outside the published band, because"), "{out}");
+}
+
+#[test]
+fn experiments_that_cannot_be_run_are_refused() {
+    let letter = file("letter.txt", "Dear Sir\n");
+    let letter = letter.to_str().unwrap();
+    let table: [(&[&str], &str); 4] = [
+        (&["paper", "swim", "--runs", letter], "--runs is for lifeguard"),
+        (&["paper", "lifeguard", "--runs", letter], "line 1 is not a run"),
+        (&["paper", "swim", "--times", "0"], "0 is not in 1..=10000"),
+        (&["paper", "swim", "--json", "/nowhere/x.json"], "/nowhere/x.json"),
+    ];
+    for (args, message) in table {
+        let done = sim(args);
+        assert!(!done.status.success(), "{args:?}");
+        assert!(text(&done.stderr).contains(message), "{args:?}: {}", text(&done.stderr));
+    }
+}

@@ -74,6 +74,9 @@ impl Paper {
     }
 
     fn tables(&self) -> Result<Vec<Table>, String> {
+        if self.runs.is_some() && self.experiment != Experiment::Lifeguard {
+            return Err("--runs is for lifeguard; the other experiments take minutes".into());
+        }
         let record = self.runs.as_deref().map(Record::open).transpose()?;
         let mut pool = Pool { progress: true, ..Pool::new() };
         if let Some(jobs) = self.jobs {

@@ -115,3 +115,21 @@ pub fn ran(scale: Scale, seed: u64, pool: &Pool, record: Option<&Record>) -> Vec
     });
     ran.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grids_are_the_papers() {
+        let full = Scale::Full { times: None };
+        assert_eq!(thresholds(full, 1).len(), 540);
+        assert_eq!(intervals(full, 1).len(), 4320);
+        let names: Vec<String> = wanted(full).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names.len(), 5 + 8, "alpha 5, beta 6 is Lifeguard itself: {names:?}");
+        assert_eq!(wanted(Scale::Reduced).len(), 5 + 2);
+        let mut seeds: Vec<u64> = intervals(full, 1).iter().map(|anomaly| anomaly.seed).collect();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 4320, "each run has a seed of its own");
+    }
+}

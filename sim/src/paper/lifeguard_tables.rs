@@ -77,13 +77,15 @@ fn latency_tables(five: &[Ran]) -> Vec<Table> {
     tables
 }
 
-fn per_run(runs: &[Outcome], value: fn(&Outcome) -> u64) -> Vec<f64> {
+type Count = fn(&Outcome) -> u64;
+
+fn per_run(runs: &[Outcome], value: Count) -> Vec<f64> {
     runs.iter().map(|run| value(run) as f64).collect()
 }
 
 /// FP: failures raised about healthy agents.
 fn false_positives(five: &[Ran]) -> Table {
-    let value: fn(&Outcome) -> u64 = |run| run.false_positives;
+    let value: Count = |run| run.false_positives;
     let base = per_run(&five[0].load, value);
     let mut table = Table::new(format!("Lifeguard, false positives (FP), {} interval runs each", base.len()));
     let band = Band::factor(FALSE_PER_RUN, 2.0);
@@ -117,7 +119,7 @@ fn stated(row: Row, _name: &str) -> Row {
 
 /// FP-: those raised by healthy agents.
 fn at_healthy(five: &[Ran]) -> Table {
-    let value: fn(&Outcome) -> u64 = |run| run.at_healthy;
+    let value: Count = |run| run.at_healthy;
     let base = per_run(&five[0].load, value);
     let bursts = |samples: &[f64]| samples.iter().filter(|count| **count > 0.0).count();
     let mut table =
@@ -149,7 +151,7 @@ fn at_healthy(five: &[Ran]) -> Table {
 
 /// Messages and bytes; datagrams count, compound ones once.
 fn load(five: &[Ran]) -> Table {
-    let (messages, bytes): (fn(&Outcome) -> u64, fn(&Outcome) -> u64) = (|run| run.messages, |run| run.bytes);
+    let (messages, bytes): (Count, Count) = (|run| run.messages, |run| run.bytes);
     let (base, base_bytes) = (per_run(&five[0].load, messages), per_run(&five[0].load, bytes));
     let mut table = Table::new(format!("Lifeguard, message load, {} interval runs each", base.len()));
     let ours = stats::mean(&base).scaled(1.0 / AGENTS as f64);

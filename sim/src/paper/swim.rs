@@ -218,3 +218,36 @@ pub fn crash(members: usize, variant: Variant, seed: u64) -> Crash {
         heard: times.iter().skip(1).map(|at| periods(*at, first)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_grow_with_the_natural_logarithm() {
+        // Periods of the plotted time-outs (papers, section 1.2).
+        let table = [(6, 6), (8, 9), (19, 9), (20, 12), (53, 12), (54, 15), (56, 15)];
+        for (members, periods) in table {
+            assert_eq!(lambda(members), periods, "{members}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_found_alike_and_told_at_once_by_multicast_only() {
+        let [basic, inf, suspected] = Variant::ALL.map(|variant| crash(16, variant, 3));
+        assert_eq!(basic.heard.len(), 14, "all but the crashed and the one that found out");
+        assert!(basic.heard.iter().all(|periods| *periods <= 1.0 / f64::from(STEPS)), "{basic:?}");
+        assert_eq!(inf.heard.len(), 14);
+        assert!(inf.heard[13] > 1.0, "{inf:?}");
+        assert_eq!(basic.first, inf.first);
+        assert_eq!(suspected.first, inf.first);
+    }
+
+    #[test]
+    fn quiet_members_send_a_ping_and_an_ack_in_a_period() {
+        let load = load(28, 1);
+        assert!((1.98..=2.02).contains(&load.mean), "{load:?}");
+        assert_eq!(load.all, 28 * 40);
+        assert!(load.few < load.all && load.few * 100 > load.all * 96, "{load:?}");
+    }
+}
