@@ -97,7 +97,7 @@ fn false_positives(five: &[Ran]) -> Table {
         let ours = stats::percent_of(&ours, &base);
         let band = Band::factor(published.false_percent, 2.0);
         let row = Row::new(format!("{}: % of SWIM", ran.name), published.false_percent, ours, band);
-        table.rows.push(stated(row, &ran.name));
+        table.rows.push(stated(row));
     }
     // Both of those with LHA-Suspicion are far below the three without it.
     let without = [means[0], means[1], means[3]].into_iter().fold(f64::MAX, f64::min);
@@ -106,15 +106,32 @@ fn false_positives(five: &[Ran]) -> Table {
         name: "least without LHA-Suspicion / most with it".into(),
         published: Some(67.72 / 3.0),
         ours: ratio,
-        band: Band::Within(5.0, f64::INFINITY),
+        band: Band::Within(5.0, 1000.0),
         stated: None,
     });
     table
 }
 
+/// Why LHA-Suspicion leaves more false positives than published.
+const SHORT_PAUSES: &str = "nearly all are of pauses of 1 and 4 ms, in which a released member of ours reads 10 and \
+                            40 packets; the paper tells neither its time for a packet nor how well it kept 1 ms";
+/// Why the bytes of LHA-Probe alone are fewer in the reduced grid.
+const FEW_RUNS: &str =
+    "48 runs of one size of anomaly leave a doubt of 16 points, and the published figure within it";
+/// Why the shortest time-outs are found sooner.
+const SOONER: &str = "ours is what the wait for a probe, its interval and the lower bound take together (0.8 + 1 + \
+                      4.2 s); the paper's confirmations came 0.6 s too late for that, ours mostly in time";
+
 /// What is known to lie outside, and why.
-fn stated(row: Row, _name: &str) -> Row {
-    row
+fn stated(row: Row) -> Row {
+    match row.name.as_str() {
+        "LHA-Suspicion: % of SWIM" => row.stated(6.0, 25.0, SHORT_PAUSES),
+        "Lifeguard: % of SWIM" | "alpha 5, beta 6: FP" => row.stated(3.06, 14.5, SHORT_PAUSES),
+        "LHA-Probe: bytes, % of SWIM" => row.stated(61.0, 80.03, FEW_RUNS),
+        "alpha 2, beta 2: median first" => row.stated(46.0, 50.48, SOONER),
+        "alpha 2, beta 2: median full" => row.stated(48.0, 52.37, SOONER),
+        _ => row,
+    }
 }
 
 /// FP-: those raised by healthy agents.
@@ -168,7 +185,7 @@ fn load(five: &[Ran]) -> Table {
         let ours = stats::paired_percent(&per_run(&ran.load, bytes), &base_bytes);
         let band = Band::plus_minus(published.bytes_percent, 10.0);
         let name = format!("{}: bytes, % of SWIM", ran.name);
-        table.rows.push(Row::new(name, published.bytes_percent, ours, band));
+        table.rows.push(stated(Row::new(name, published.bytes_percent, ours, band)));
     }
     table.notes.push("bytes per message depend on the codec and on tags: shown only".into());
     table
@@ -203,14 +220,15 @@ fn tunings(ran: &[Ran]) -> Table {
             let band = published.filter(|_| known).map_or(Band::Free, |value| Band::share(value, width));
             let ours = ours.scaled(100.0 / base[place].0.value);
             let name = format!("{name}: {}", what[place]);
-            table.rows.push(Row { name, published, ours, band, stated: None });
+            table.rows.push(stated(Row { name, published, ours, band, stated: None }));
         }
         if !ran.load.is_empty() {
             let ours = per_run(&ran.load, |run| run.false_positives);
             let published = tuning.false_percent.map(|all| all[0]);
             let band = published.map_or(Band::Free, |value| Band::factor(value, 2.0));
             let ours = stats::percent_of(&ours, &base_false);
-            table.rows.push(Row { name: format!("{name}: FP"), published, ours, band, stated: None });
+            let name = format!("{name}: FP");
+            table.rows.push(stated(Row { name, published, ours, band, stated: None }));
         }
     }
     table
