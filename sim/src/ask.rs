@@ -1,6 +1,6 @@
 //! What there is to ask of a cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use tidings_core::{
@@ -80,6 +80,24 @@ impl<R: Rider> World<R> {
     /// # Errors
     /// The first disagreement found.
     pub fn agreement_among(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
+        self.agreement_with(hosts, difference)
+    }
+
+    /// As [`agreement_among`](Self::agreement_among), where somebody has lied: about incarnations and
+    /// tags, hosts need not agree. Two claims of one incarnation are equally good, and of the highest
+    /// there is, nobody can say more.
+    ///
+    /// # Errors
+    /// The first disagreement found.
+    pub fn agreement_among_lies(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
+        self.agreement_with(hosts, coarse_difference)
+    }
+
+    fn agreement_with(
+        &self,
+        hosts: &[HostId],
+        difference: fn(&View, &View) -> Option<(String, String)>,
+    ) -> Result<(), Disagreement> {
         let views: Vec<(&str, View)> = hosts
             .iter()
             .filter_map(|host| Some((self.hosts[*host].name(), self.hosts[*host].node()?.view())))
@@ -93,7 +111,7 @@ impl<R: Rider> World<R> {
                 return Err(wrong(name, format!("{first} holds {name} {held}")));
             }
         }
-        let alive = reference.iter().filter(|member| member.status() == Status::Alive);
+        let alive = reference.iter().filter(|member| here(member));
         if alive.clone().count() != views.len() {
             let known: BTreeSet<&str> = views.iter().map(|(name, _)| *name).collect();
             let ghost = alive.map(Member::name).find(|name| !known.contains(name)).unwrap_or_default();
@@ -133,7 +151,7 @@ impl<R: Rider> World<R> {
         for (view, hosts) in groups.iter().filter(|(_, hosts)| hosts[0] != most[0]) {
             let at = self.names(hosts);
             let first = found.len();
-            each_difference(common, view, |member, there, here| {
+            each_difference(common, view, equal, |member, there, here| {
                 let what = format!("{}; {}: {}", held(here), self.names(most), held(there));
                 found.push(Disagreement { at: at.clone(), about: member.into(), what });
             });
@@ -220,8 +238,24 @@ impl fmt::Display for Disagreement {
 /// A member about whom two views differ, and how; `None`: they hold the same of everybody. The
 /// time of the status does not count, which hosts learn in different ways.
 fn difference(a: &View, b: &View) -> Option<(String, String)> {
+    first_difference(a, b, equal)
+}
+
+/// As [`difference`], but neither incarnations nor tags count.
+fn coarse_difference(a: &View, b: &View) -> Option<(String, String)> {
+    first_difference(a, b, |old, new| {
+        (old.status(), old.state(), old.addr()) == (new.status(), new.state(), new.addr())
+    })
+}
+
+fn equal(old: &Member, new: &Member) -> bool {
+    (old.status(), old.state(), old.incarnation(), old.identity())
+        == (new.status(), new.state(), new.incarnation(), new.identity())
+}
+
+fn first_difference(a: &View, b: &View, equal: fn(&Member, &Member) -> bool) -> Option<(String, String)> {
     let mut found = None;
-    each_difference(a, b, |name, old, new| {
+    each_difference(a, b, equal, |name, old, new| {
         if found.is_none() {
             found = Some((name.to_owned(), format!("{} and {}", held(old), held(new))));
         }
@@ -229,20 +263,25 @@ fn difference(a: &View, b: &View) -> Option<(String, String)> {
     found
 }
 
+fn here(member: &Member) -> bool {
+    matches!(member.status(), Status::Alive | Status::Leaving)
+}
+
 /// Shows the members about whom two views differ, as each holds them.
-fn each_difference(a: &View, b: &View, mut see: impl FnMut(&str, Option<&Member>, Option<&Member>)) {
+fn each_difference(
+    a: &View,
+    b: &View,
+    equal: fn(&Member, &Member) -> bool,
+    mut see: impl FnMut(&str, Option<&Member>, Option<&Member>),
+) {
     if a.same(b) {
         return;
     }
-    let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
     a.all().diff(b.all(), |old, new| {
         let equal = match (old, new) {
             // Nobody tells the details of those who are gone any more.
             (Some(old), Some(new)) if !here(old) && !here(new) => old.status() == new.status(),
-            (Some(old), Some(new)) => {
-                (old.status(), old.state(), old.incarnation(), old.identity())
-                    == (new.status(), new.state(), new.incarnation(), new.identity())
-            }
+            (Some(old), Some(new)) => equal(old, new),
             // Newcomers are not told of those who went before them.
             (Some(only), None) | (None, Some(only)) => !here(only),
             (None, None) => true,

@@ -234,7 +234,7 @@ pub use crate::digest::Digest;
 pub use crate::disk::Disk;
 pub use crate::draw::{Draw, Purpose};
 pub use crate::failure::each_seed;
-pub use crate::faults::{Core, Fate, Fault, LinkPick, Pick, Return, Shape, Trouble};
+pub use crate::faults::{Core, Fate, Fault, Group, Lie, LinkPick, Pick, Return, Shape, Trouble};
 pub use crate::host::{Host, Machine};
 pub use crate::net::{HostId, Latency, Net};
 pub use crate::plan::{Plan, address};

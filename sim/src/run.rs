@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tidings_core::{Event, State, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, State, Status, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
 use crate::digest::Digest;
 use crate::evidence::Log;
-use crate::faults::Fate;
+use crate::faults::{Fate, Trouble};
 use crate::net::HostId;
 use crate::script::Script;
 use crate::speed::{Speed, growth, resident_bytes};
@@ -20,9 +20,9 @@ use crate::world::World;
 const SETTLE: Duration = Duration::from_secs(60);
 /// How often agreement is looked for.
 const LOOK: Duration = Duration::from_millis(500);
-/// Packets a member may send a second in a quiet cluster: its ping and its ack, and the same for
-/// those who could not be reached just then.
-const QUIET_RATE: f64 = 3.0;
+/// Packets a member may send in a quiet cluster for each probe that somebody begins: its ping and
+/// its ack, and the same for those who could not be reached just then.
+const QUIET_PACKETS: f64 = 3.0;
 /// Others through whom somebody who is alone joins again.
 const CONTACTS: usize = 3;
 
@@ -212,25 +212,40 @@ fn whole(cluster: &mut Cluster, script: &Script) -> Result<Duration, Violation> 
     if script.core.as_ref().is_some_and(|core| matches!(core.others, Fate::Deaf | Fate::Mixed)) {
         cluster.try_run(exhaustion(cluster))?;
     }
-    let healed = Healed { core };
+    cluster.try_run(aftermath(script))?;
+    let healed = Healed { core, lies: script.has_lies() };
     healed.rejoin(cluster);
     let after = healed.agree(cluster, script.quiet)?;
     healed.silence(cluster)?;
     Ok(after)
 }
 
+/// Packets that are to come again, do so after their fault is over.
+fn aftermath(script: &Script) -> Duration {
+    let longest = script.fault.iter().map(|fault| match &fault.what {
+        Trouble::Replay { until, .. } => *until,
+        _ => Duration::ZERO,
+    });
+    longest.max().unwrap_or_default()
+}
+
 /// Who hears nothing any more goes on accusing the core's members, until it holds all of them dead:
 /// a probe of each at the slowest, and the longest suspicion.
 fn exhaustion(cluster: &Cluster) -> Duration {
-    let Some(host) = cluster.hosts().first() else { return Duration::ZERO };
-    let (config, n) = (host.config(), cluster.hosts().len());
-    let scale = libm::log10(n as f64).max(1.0) * config.suspicion.mult * config.suspicion.max_mult.max(1.0);
-    config.probe.interval * config.awareness.max * n as u32 + config.probe.interval.mul_f64(scale)
+    let n = cluster.hosts().len();
+    let scale = libm::log10(n as f64).max(1.0);
+    let of_one = |config: &Config| {
+        let suspicion = scale * config.suspicion.mult * config.suspicion.max_mult.max(1.0);
+        config.probe.interval * config.awareness.max * n as u32 + config.probe.interval.mul_f64(suspicion)
+    };
+    cluster.hosts().iter().map(|host| of_one(host.config())).max().unwrap_or_default()
 }
 
 /// The hosts that must come to agree: a chosen core, or all.
 struct Healed {
     core: Option<Vec<HostId>>,
+    /// Somebody has lied.
+    lies: bool,
 }
 
 impl Healed {
@@ -259,10 +274,15 @@ impl Healed {
         }
     }
 
+    fn agreement(&self, cluster: &Cluster) -> Result<(), Disagreement> {
+        let living = self.living(cluster);
+        if self.lies { cluster.agreement_among_lies(&living) } else { cluster.agreement_among(&living) }
+    }
+
     /// L1 to L4: all agree within the time allowed.
     fn agree(&self, cluster: &mut Cluster, within: Duration) -> Result<Duration, Violation> {
         let start = cluster.now();
-        while let Err(wrong) = cluster.agreement_among(&self.living(cluster)) {
+        while let Err(wrong) = self.agreement(cluster) {
             if cluster.now().since(start) > within {
                 return Err(self.violation(cluster, &wrong, within));
             }
@@ -293,20 +313,22 @@ impl Healed {
     fn silence(&self, cluster: &mut Cluster) -> Result<(), Violation> {
         cluster.try_run(SETTLE)?;
         let living = self.living(cluster);
-        if let Err(wrong) = cluster.agreement_among(&living) {
+        if let Err(wrong) = self.agreement(cluster) {
             return Err(self.violation(cluster, &wrong, SETTLE));
         }
         let before: Vec<usize> = living.iter().map(|host| cluster.host(*host).events().len()).collect();
         let datagrams = sent(cluster, &living);
         cluster.try_run(SETTLE)?;
         let rate = (sent(cluster, &living) - datagrams) as f64 / SETTLE.as_secs_f64();
-        let rate = rate / living.len().max(1) as f64;
-        if rate > QUIET_RATE {
-            let what = format!("{rate:.1} packets a second each");
+        let probes =
+            living.iter().map(|host| cluster.host(*host).config().probe.interval.as_secs_f64().recip());
+        let most = QUIET_PACKETS * probes.sum::<f64>();
+        if rate > most {
+            let what = format!("{rate:.1} packets a second in all, {most:.1} are allowed");
             return Err(restless(cluster, "L5 quiescence", living[0], what));
         }
         for (host, before) in living.iter().copied().zip(before) {
-            at_rest(cluster, host, before)?;
+            at_rest(cluster, host, before, self.lies)?;
         }
         spread(cluster, &living)?.map_or(Ok(()), |host| {
             Err(restless(cluster, "L8 spread", host, "an event sent in peace did not arrive".into()))
@@ -326,8 +348,12 @@ fn restless(cluster: &Cluster, invariant: &str, host: HostId, what: String) -> V
 }
 
 /// L5 and L6 at one host: it has heard nothing new, is in good health, and has nothing to tell.
-fn at_rest(cluster: &Cluster, host: HostId, events_before: usize) -> Result<(), Violation> {
-    let of_members = |(_, event): &&(Time, Event)| matches!(event, Event::Members(_));
+/// Where somebody has lied, tags may be set right late.
+fn at_rest(cluster: &Cluster, host: HostId, events_before: usize, lies: bool) -> Result<(), Violation> {
+    let of_members = |(_, event): &&(Time, Event)| match event {
+        Event::Members(news) => !lies || news.kind != MemberEventKind::Update,
+        _ => false,
+    };
     let machine = cluster.host(host);
     if let Some((_, event)) = machine.events()[events_before..].iter().find(of_members) {
         return Err(restless(cluster, "L6 no livelock", host, format!("it still hears {event:?}")));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::faults::{Trouble, message_type};
+use crate::faults::{MESSAGE_NAMES, Trouble, message_type};
 use crate::net::Latency;
 
 /// What cannot be about a trouble among so many members, if something.
@@ -23,7 +23,7 @@ pub(crate) fn trouble(trouble: &Trouble, members: usize) -> Option<String> {
     }
     match trouble {
         Trouble::DropType { message, .. } if message_type(message).is_none() => {
-            let allowed = "ping, indirect-ping, ack, nack, suspect, alive, dead, compound, user, compress";
+            let allowed = MESSAGE_NAMES.join(", ");
             Some(format!("message `{message}`: allowed are {allowed}"))
         }
         Trouble::Replay { after, until, .. } if after > until => {
@@ -36,6 +36,9 @@ pub(crate) fn trouble(trouble: &Trouble, members: usize) -> Option<String> {
         Trouble::CoarseTimers { grain, .. } if grain.is_zero() => Some("grain 0s: it must be longer".into()),
         Trouble::Rate { bytes_per_second: 0, .. } => Some("bytes_per_second 0: allowed is 1 and more".into()),
         Trouble::DropNth { nth: 0, .. } => Some("nth 0: they are counted from 1".into()),
+        Trouble::Hostile { every, lies, .. } if every.is_zero() || lies.is_empty() => {
+            Some(format!("every {every:?} with {} lies: allowed is more than 0 of both", lies.len()))
+        }
         other => self::members(other, members),
     }
 }

@@ -44,6 +44,7 @@ use crate::swim::streams::Streams;
 use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
 use crate::timers::Tick;
+use crate::wire::limits::CRC_OVERHEAD;
 
 /// Members gossiped to last that the next round leaves out, at most.
 const TOLD_LATELY_MAX: usize = 12;
@@ -177,7 +178,9 @@ impl Swim {
             if !self.gossip.is_round_due(cx, limits) {
                 break;
             }
-            let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
+            let crc = target.identity.versions.protocol_max >= CRC_SINCE;
+            let checksum = if crc { CRC_OVERHEAD } else { 0 };
+            let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - checksum - self.packets.overhead();
             if rare!(cx, SmallPackets) {
                 budget /= 8;
             }
@@ -186,7 +189,6 @@ impl Swim {
                 break;
             }
             cx.metrics.gossip_packets += 1;
-            let crc = target.identity.versions.protocol_max >= CRC_SINCE;
             self.packets.finish(cx, target.identity.addr, crc);
         }
         self.gossip.round_done(cx, limits);

@@ -1,6 +1,7 @@
 //! M1 to M7, M12, M16 and S5, S7: what hosts hold of each other, and what they tell of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::{
@@ -61,6 +62,8 @@ pub(super) struct Seen {
     doubts: ByName<Doubt>,
     /// Which of the tags published each member's were when seen last.
     meta_place: HashMap<String, usize>,
+    /// Whom SWIM has forgotten since the view was looked at last.
+    forgotten: Vec<Arc<str>>,
 }
 
 impl Seen {
@@ -68,6 +71,11 @@ impl Seen {
     pub(super) fn starting(view: View) -> Self {
         let told = Told { start: view, since: ByName::default() };
         Seen { told, ..Seen::default() }
+    }
+
+    /// The view has been looked at.
+    pub(super) fn looked(&mut self) {
+        self.forgotten.clear();
     }
 }
 
@@ -134,11 +142,13 @@ impl Membership {
             }
         }
         if let Some(old) = old {
-            let found = step(place, old, new);
+            let forgotten = old.state() == State::Forgotten
+                || seen.membership.forgotten.iter().any(|known| **known == *name);
+            let found = step(place, old, new, forgotten);
             if found.is_some() {
                 return found;
             }
-            if old.state() == State::Forgotten {
+            if forgotten {
                 // SWIM takes any incarnation of whom it has forgotten, and its tags with it.
                 seen.membership.meta_place.remove(name);
             }
@@ -184,16 +194,15 @@ impl Membership {
 }
 
 /// M1, M4, M5, S5: one member, before and after.
-fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
+fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool) -> Option<Violation> {
     let name = new.name();
     let moved = old.addr() != new.addr();
-    let forgotten = old.state() == State::Forgotten;
     if new.incarnation() < old.incarnation() && !moved && !forgotten {
         let what = format!("incarnation {} after {}", new.incarnation(), old.incarnation());
         return place.violation("M1 incarnation-monotone", name, what);
     }
     let gone = matches!(old.state(), State::Dead | State::Left);
-    if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved {
+    if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved && !forgotten {
         let what = format!(
             "{:?} at {} after {:?} at {}",
             new.state(),
@@ -208,7 +217,8 @@ fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
     {
         return place.violation("M5 left stays left", name, "a member that left is now failed".into());
     }
-    if new.status_ltime() < old.status_ltime() {
+    // Of a member that was pruned, the Serf layer has forgotten everything.
+    if new.status_ltime() < old.status_ltime() && new.status() != Status::None {
         let what = format!("status time {} after {}", new.status_ltime(), old.status_ltime());
         return place.violation("S5 intent order", name, what);
     }
@@ -275,6 +285,9 @@ pub(super) fn on_trace<R>(
             if !legal {
                 let what = format!("from {before:?} to {after:?}");
                 return place.violation("M3 precedence", member, what);
+            }
+            if *after == State::Forgotten {
+                seen.membership.forgotten.push(member.clone());
             }
             let doubt = seen.membership.doubts.remove(&**member);
             if let (Some(doubt), State::Dead, Cause::Timer) = (doubt, after, &trace.cause) {

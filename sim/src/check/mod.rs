@@ -141,6 +141,7 @@ impl Checks {
         }
         let view = node.view();
         let before = std::mem::replace(&mut seen.view, view.clone());
+        seen.probes.known(view.all().len());
         let mut changed = Vec::new();
         before.all().diff(view.all(), |old, new| changed.push((old.cloned(), new.cloned())));
         for (old, new) in changed {
@@ -150,6 +151,7 @@ impl Checks {
                 return found;
             }
         }
+        self.hosts[place.host].membership.looked();
         None
     }
 
@@ -191,7 +193,7 @@ impl<R: Rider> Watch<R> for Checks {
                     self.hosts[host].leaving |= matches!(command, Command::Leave);
                 }
                 if let Input::Datagram { from, payload } = input {
-                    self.packets.on_arrival(host, machine, *from, payload);
+                    self.packets.on_arrival(place, machine, *from, payload);
                 }
                 if let Some(found) = self.look_at_view(world, place) {
                     return Some(found);

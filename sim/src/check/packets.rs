@@ -36,8 +36,17 @@ pub(super) struct Packets {
 #[derive(Clone, Debug)]
 struct Asked {
     at: Time,
-    /// How often each helper was asked (packets may come twice), and passed an ack on.
-    helpers: BTreeMap<HostId, (u32, u32)>,
+    helpers: BTreeMap<HostId, Help>,
+}
+
+/// What a helper was asked, and did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Help {
+    /// When it was asked first, by its own clock.
+    since: Time,
+    /// How often it was asked (packets may come twice), and passed an ack on.
+    asks: u32,
+    acks: u32,
 }
 
 /// One message, as far as the checkers care.
@@ -106,7 +115,13 @@ impl Packets {
     }
 
     /// A datagram is about to reach a helper.
-    pub(super) fn on_arrival<R>(&mut self, helper: HostId, host: &Host<R>, from: SocketAddr, payload: &[u8]) {
+    pub(super) fn on_arrival<R>(
+        &mut self,
+        place: Place<'_>,
+        host: &Host<R>,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
         let first = payload.first().copied().and_then(MessageType::from_u8);
         if self.indirect.is_empty() || matches!(first, Some(MessageType::Ping | MessageType::Ack)) {
             return;
@@ -118,7 +133,9 @@ impl Packets {
             if let Ok(Message::IndirectPing(request)) = message.and_then(Message::decode)
                 && let Some(asked) = indirect.get_mut(&(from, request.seq))
             {
-                asked.helpers.entry(helper).or_default().0 += 1;
+                let help =
+                    asked.helpers.entry(place.host).or_insert(Help { since: place.local, asks: 0, acks: 0 });
+                help.asks += 1;
             }
         });
     }
@@ -148,12 +165,12 @@ impl Packets {
                     return None;
                 }
                 if let Some(asked) = self.indirect.get_mut(&(to, *seq)) {
-                    asked.helpers.entry(place.host).or_default().1 += 1;
+                    asked.helpers.entry(place.host).or_default().acks += 1;
                 }
             }
             Said::Nack(seq) => {
                 let asked = self.indirect.get(&(to, *seq))?;
-                let (asks, acks) = asked.helpers.get(&place.host).copied().unwrap_or_default();
+                let Help { since, asks, acks } = asked.helpers.get(&place.host).copied()?;
                 if acks > 0 && acks >= asks {
                     return place.violation(
                         "M14 nack timing",
@@ -163,9 +180,8 @@ impl Packets {
                 }
                 let probe = &host.config().probe;
                 let least = probe.timeout * probe.nack_percent / 100;
-                let passed = place.world_time.since(asked.at);
-                // A clock may be fast by half.
-                if passed < least / 2 || passed < least && !host.was_disturbed() {
+                let passed = place.local.since(since);
+                if asks > 0 && passed < least {
                     let what = format!("a nack {passed:?} after it was asked for, not {least:?}");
                     return place.violation("M14 nack timing", "", what);
                 }

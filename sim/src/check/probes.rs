@@ -20,8 +20,17 @@ pub(super) struct Probes {
     last: FastMap<Arc<str>, u64>,
     /// The most live members there have been.
     most: usize,
+    /// The most members of any state there have been.
+    largest: usize,
     /// The probe begun in the input being handled, if its target was suspect: it must carry that.
     pub(super) buddy: Option<String>,
+}
+
+impl Probes {
+    /// There are so many members.
+    pub(super) fn known(&mut self, members: usize) {
+        self.largest = self.largest.max(members);
+    }
 }
 
 pub(super) fn on_trace<R>(
@@ -51,7 +60,7 @@ pub(super) fn on_trace<R>(
         }
         Decision::BroadcastFinished { transmits, .. } => {
             // The view may have shrunk since, never to fewer than it would need for less.
-            let most = host.node()?.view().all().len().max(seen.probes.most);
+            let most = host.node()?.view().all().len().max(seen.probes.largest);
             let limit = limit(host, most);
             if *transmits <= limit {
                 return None;
