@@ -1,6 +1,6 @@
 //! What there is to ask of a cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use tidings_core::{

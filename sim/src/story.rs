@@ -106,6 +106,7 @@ impl<R: Rider> Cluster<R> {
             random: None,
             core: None,
             config,
+            variant: Vec::new(),
             net: NetSettings { latency, ..NetSettings::default() },
             fault,
             work,

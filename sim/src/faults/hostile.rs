@@ -1,6 +1,7 @@
 //! Hosts that lie: what they forge is sealed as an honest packet is, and says what is not so.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
@@ -239,7 +240,7 @@ impl<R: Rider> World<R> {
         let connection = self.connections.add(connection);
         let mut at: Time = self.now;
         for part in [Part::Open, Part::Data(bytes), Part::End] {
-            at = at + luck.between(std::time::Duration::from_micros(1), std::time::Duration::from_millis(2));
+            at += luck.between(Duration::from_micros(1), Duration::from_millis(2));
             self.schedule(at, What::Segment { connection, side: 1, part: Box::new(part) });
         }
         if let Some(found) = self.connections.get_mut(connection) {
