@@ -41,8 +41,11 @@ fn a_cluster_survives_every_kind_of_lie() {
 /// What the members of a small cluster on a bad network hear of each other.
 fn heard(lies: Option<Vec<Lie>>) -> (String, u64) {
     let mut cluster = Cluster::lan(6).seed(5).start();
-    let loss = Trouble::Loss { rate: 0.2, links: LinkPick::default() };
+    let loss = Trouble::Loss { rate: 0.5, links: LinkPick::default() };
     cluster.fault(tidings_sim::Fault { at: secs(1), lasts: None, stream: Some(7), what: loss });
+    // No stream stands in for the lost packets of a probe.
+    let block = Trouble::Block { datagrams: false, streams: true, links: LinkPick::default() };
+    cluster.fault(tidings_sim::Fault { at: secs(1), lasts: None, stream: Some(9), what: block });
     if let Some(lies) = lies {
         let what = Trouble::Hostile { members: Pick::These(vec![2]), every: secs(1), lies };
         cluster.fault(tidings_sim::Fault { at: secs(1), lasts: None, stream: Some(8), what });

@@ -174,7 +174,10 @@ impl<R: Rider> Watch<R> for Checks {
         if let Some(found) = self.liveness.see(world, host, sight) {
             return Some(found);
         }
-        if let Some(found) = self.conflicts.see(world, place, sight) {
+        // Who claims another's name in a lie runs nowhere.
+        if !self.lies
+            && let Some(found) = self.conflicts.see(world, place, sight)
+        {
             return Some(found);
         }
         match sight {
