@@ -75,7 +75,7 @@ impl Node {
         let drawn = cx.rng.u64();
         let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
         let mut swim = Swim::new(&mut cx, hash_seed)?;
-        let serf = Serf::new(&mut cx, snapshot);
+        let serf = Serf::new(&mut cx, hash_seed, snapshot);
         serf.tell_coordinate(&mut swim);
         let mut node = Node { cx, swim, serf };
         node.settle();
@@ -169,11 +169,24 @@ impl Node {
         self.swim.members.view().clone()
     }
 
+    /// As [`view`](Self::view), borrowed.
+    #[must_use]
+    pub const fn members(&self) -> &View {
+        self.swim.members.view()
+    }
+
     /// Whether [`view`](Self::view) would still be this one, or another clone of it: whether nothing
     /// changed since. Asked without copying anything.
     #[must_use]
     pub fn shows(&self, view: &View) -> bool {
         self.swim.members.view().same(view)
+    }
+
+    /// What the Lamport clocks of members, events and queries show.
+    #[must_use]
+    pub const fn clocks(&self) -> [u64; 3] {
+        let clocks = &self.serf.clocks;
+        [clocks.member.now().0, clocks.event.now().0, clocks.query.now().0]
     }
 
     /// How this node stands.
