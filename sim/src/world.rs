@@ -591,6 +591,8 @@ impl<R: Rider> World<R> {
                 self.violations.push(found);
             }
         }
-        self.watchers.append(&mut watchers);
+        // Whoever began to watch meanwhile comes last.
+        watchers.append(&mut self.watchers);
+        self.watchers = watchers;
     }
 }

@@ -55,6 +55,7 @@ mod conflict;
 mod liveness;
 mod membership;
 mod memory;
+mod names;
 mod packets;
 mod probes;
 mod serf;
@@ -62,7 +63,6 @@ mod updates;
 
 use tidings_core::{Command, Input, Output, Trace, View};
 
-use crate::hash::FastMap;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -75,6 +75,7 @@ use crate::world::World;
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
     hosts: Vec<Seen>,
+    names: names::Names,
     membership: membership::Membership,
     packets: packets::Packets,
     serf: serf::Serf,
@@ -96,6 +97,9 @@ struct Seen {
     membership: membership::Seen,
     serf: serf::Seen,
     updates: updates::Updates,
+    /// Hash of the packet sent last, if it told of members and nothing else: the next target of a
+    /// round mostly gets the same.
+    told_last: Option<u64>,
 }
 
 /// Where something is seen.
@@ -145,8 +149,8 @@ impl Checks {
         let mut changed = Vec::new();
         before.all().diff(view.all(), |old, new| changed.push((old.cloned(), new.cloned())));
         for (old, new) in changed {
-            let found =
-                self.membership.changed(world, place, &mut self.hosts[place.host], self.lies, &old, &new);
+            let seen = &mut self.hosts[place.host];
+            let found = self.membership.changed(world, place, &mut self.names, seen, self.lies, (&old, &new));
             if found.is_some() {
                 return found;
             }
@@ -157,9 +161,10 @@ impl Checks {
 
     fn on_trace<R: Rider>(&mut self, world: &World<R>, place: Place<'_>, trace: &Trace) -> Option<Violation> {
         let host = &world.hosts()[place.host];
-        let seen = &mut self.hosts[place.host];
-        seen.updates.on_trace(trace);
-        membership::on_trace(place, host, seen, trace).or_else(|| probes::on_trace(place, host, seen, trace))
+        let (seen, names) = (&mut self.hosts[place.host], &mut self.names);
+        seen.updates.on_trace(names, trace);
+        membership::on_trace(place, host, names, seen, trace)
+            .or_else(|| probes::on_trace(place, host, names, seen, trace))
     }
 }
 
@@ -184,11 +189,11 @@ impl<R: Rider> Watch<R> for Checks {
             Sight::Started => {
                 let view = machine.node()?.view();
                 self.hosts[host] = Seen::start(view);
-                self.membership.published(machine);
+                self.membership.published(&mut self.names, machine);
                 None
             }
             Sight::Stopped => {
-                self.membership.published(machine);
+                self.membership.published(&mut self.names, machine);
                 None
             }
             Sight::Input(input) => {
@@ -196,7 +201,7 @@ impl<R: Rider> Watch<R> for Checks {
                     self.hosts[host].leaving |= matches!(command, Command::Leave);
                 }
                 if let Input::Datagram { from, payload } = input {
-                    self.packets.on_arrival(place, machine, *from, payload);
+                    self.packets.on_arrival(place, machine, self.lies, *from, payload);
                 }
                 if let Some(found) = self.look_at_view(world, place) {
                     return Some(found);
@@ -208,12 +213,12 @@ impl<R: Rider> Watch<R> for Checks {
             }
             Sight::Output(Output::Trace(trace)) => self.on_trace(world, place, trace),
             Sight::Output(Output::Datagram { to, payload }) => {
-                let Checks { packets, membership, hosts, lies, .. } = self;
-                packets.on_datagram(world, place, &mut hosts[host], membership, *lies, *to, payload)
+                let Checks { packets, membership, hosts, names, lies, .. } = self;
+                packets.on_datagram(world, place, names, &mut hosts[host], membership, *lies, *to, payload)
             }
             Sight::Output(Output::Event(event)) => {
                 let seen = &mut self.hosts[host];
-                membership::on_event(place, seen, event)
+                membership::on_event(place, &mut self.names, seen, event)
                     .or_else(|| self.serf.on_event(place, machine, &mut seen.serf, self.lies, event))
             }
             Sight::Output(Output::Reply { token, result }) => {
@@ -232,6 +237,3 @@ impl Seen {
         Seen { view, membership, ..Seen::default() }
     }
 }
-
-/// Names to something; looked up by text.
-type ByName<T> = FastMap<String, T>;
