@@ -67,7 +67,7 @@ pub struct Config {
     pub queues: Queues,
     /// Network coordinates on acks (default on). Off: round-trip times are not estimated.
     pub coordinates: bool,
-    /// Other members whose coordinates are remembered at most, default 4096; about 200 bytes each.
+    /// Other members whose coordinates are remembered at most, default 4096; about 160 bytes each.
     pub coordinate_peers_max: usize,
     /// Hand out snapshot records as [`Output::Persist`](crate::Output::Persist) (default off).
     pub snapshot: bool,

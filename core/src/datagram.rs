@@ -20,12 +20,13 @@ impl Node {
             return;
         }
         self.cx.cause = Cause::Packet(from);
-        let config = self.cx.config.clone();
+        let limits = self.cx.config.packet.clone();
         // Borrowed for the length of this packet, so that its messages may change the node.
-        let mut opener = core::mem::take(&mut self.opener);
-        let mut plain = core::mem::take(&mut opener.plain);
-        match packet::unwrap(payload, &config, self.swim.packets.keyring(), &mut plain) {
-            Ok(message) => opener.expand(message, &config.packet, |message| match message {
+        let scratch = self.swim.packets.scratch();
+        let mut plain = core::mem::take(&mut scratch.plain);
+        let mut opener = core::mem::take(&mut scratch.opener);
+        match packet::unwrap(payload, &self.cx.config, self.swim.packets.keyring(), &mut plain) {
+            Ok(message) => opener.expand(message, &limits, |message| match message {
                 Ok(message) => self.on_message(from, message),
                 Err(refusal) => self.cx.refuse(from, refusal),
             }),
@@ -33,8 +34,8 @@ impl Node {
         }
         plain.clear();
         plain.shrink_to(crate::wire::limits::SCRATCH_KEEP);
-        opener.plain = plain;
-        self.opener = opener;
+        let scratch = self.swim.packets.scratch();
+        (scratch.plain, scratch.opener) = (plain, opener);
     }
 
     /// One message of a packet, its type byte first.

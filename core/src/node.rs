@@ -25,7 +25,6 @@ use crate::time::Time;
 use crate::timers::{Due, Key, Tick};
 use crate::trace::Cause;
 use crate::view::View;
-use crate::wire::packet::Opener;
 
 /// Outputs a node that rests keeps room for: those of an idle second.
 const OUTPUTS_KEEP: usize = 2;
@@ -47,8 +46,6 @@ pub struct Node {
     pub(crate) swim: Swim,
     pub(crate) serf: Serf,
     pub(crate) registry: Option<Box<Registry>>,
-    /// Reused from one datagram to the next.
-    pub(crate) opener: Opener,
 }
 
 impl Node {
@@ -82,13 +79,13 @@ impl Node {
         let drawn = cx.rng.u64();
         let hash_seed = cx.config.hash_seed.unwrap_or(drawn);
         let mut swim = Swim::new(&mut cx, hash_seed)?;
-        let serf = Serf::new(&mut cx, snapshot);
+        let serf = Serf::new(&mut cx, hash_seed, snapshot);
         serf.tell_coordinate(&mut swim);
         let registry =
             cx.config.registry.enabled.then(|| {
                 Box::new(Registry::new(&mut cx, swim.me.clone(), hash_seed, &snapshot.registrations))
             });
-        let mut node = Node { cx, swim, serf, registry, opener: Opener::new() };
+        let mut node = Node { cx, swim, serf, registry };
         node.settle();
         Ok(node)
     }
@@ -155,11 +152,13 @@ impl Node {
         input: Input<'_>,
         pool: &mut ViewPool,
     ) -> Result<(), Misuse> {
+        self.swim.packets.swap_scratch(pool.scratch());
         self.swim.members.pool = Some(core::mem::take(pool));
         let result = self.handle_input(now, input);
         if let Some(lent) = self.swim.members.pool.take() {
             *pool = lent;
         }
+        self.swim.packets.swap_scratch(pool.scratch());
         result
     }
 
@@ -187,11 +186,24 @@ impl Node {
         self.swim.members.view().clone()
     }
 
+    /// As [`view`](Self::view), borrowed.
+    #[must_use]
+    pub const fn members(&self) -> &View {
+        self.swim.members.view()
+    }
+
     /// Whether [`view`](Self::view) would still be this one, or another clone of it: whether nothing
     /// changed since. Asked without copying anything.
     #[must_use]
     pub fn shows(&self, view: &View) -> bool {
         self.swim.members.view().same(view)
+    }
+
+    /// What the Lamport clocks of members, events and queries show.
+    #[must_use]
+    pub const fn clocks(&self) -> [u64; 3] {
+        let clocks = &self.serf.clocks;
+        [clocks.member.now().0, clocks.event.now().0, clocks.query.now().0]
     }
 
     /// How this node stands.
@@ -263,8 +275,7 @@ impl Node {
     /// Gives back memory that busier times needed. What each second needs comes back with the next
     /// packet and stays until the next rest.
     fn rest(&mut self) {
-        let Node { cx, swim, serf, opener, .. } = self;
-        *opener = Opener::new();
+        let Node { cx, swim, serf, .. } = self;
         cx.outputs.shrink_to(OUTPUTS_KEEP);
         cx.timers.rest();
         swim.rest();
@@ -298,12 +309,10 @@ impl Node {
     /// Hands what SWIM noticed to the Serf layer and the registry, until nothing is left; tells the
     /// others what the registry wrote.
     pub(crate) fn settle(&mut self) {
-        loop {
+        // Asked after each message; mostly there is nothing.
+        while !self.swim.notices.is_empty() || self.swim.gossip.has_done() {
             let notices = core::mem::take(&mut self.swim.notices);
             let done = self.swim.gossip.take_done();
-            if notices.is_empty() && done.is_empty() {
-                return self.tell_written();
-            }
             for notice in notices {
                 self.on_notice(notice);
             }
@@ -312,6 +321,7 @@ impl Node {
                 serf.on_waited(cx, swim, waiter, true);
             }
         }
+        self.tell_written();
     }
 
     fn on_notice(&mut self, notice: Notice) {

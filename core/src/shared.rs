@@ -18,6 +18,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::serf::clock::LamportTime;
 use crate::swim::member::{Member, State, Status};
+use crate::swim::packets::Scratch;
 use crate::trie::{Pool, Trie};
 use crate::view::View;
 use crate::wire::frame::{PushPull, Side};
@@ -29,7 +30,7 @@ const STATES_MAX: usize = 32;
 /// Bytes of encoded states kept; the newest is kept whatever its size.
 const STATE_BYTES_MAX: usize = 128 << 20;
 
-/// Memory and encoded states that several nodes in one process share; see
+/// Memory, buffers and encoded states that several nodes in one process share; see
 /// [`Node::handle_input_with`](crate::Node::handle_input_with).
 #[derive(Clone, Debug, Default)]
 pub struct ViewPool(Option<Box<Shared>>);
@@ -37,6 +38,8 @@ pub struct ViewPool(Option<Box<Shared>>);
 #[derive(Clone, Debug, Default)]
 struct Shared {
     members: Pool<Member>,
+    /// Where the node that has the pool puts its packets together.
+    scratch: Option<Box<Scratch>>,
     /// The one used last at the end.
     states: VecDeque<Arc<SentState>>,
     state_bytes: usize,
@@ -66,6 +69,12 @@ impl ViewPool {
         &mut self.shared().members
     }
 
+    /// Where to put packets together.
+    pub(crate) fn scratch(&mut self) -> &mut Option<Box<Scratch>> {
+        let Shared { scratch, .. } = self.shared();
+        scratch
+    }
+
     /// The state that was made of this, if it is still here.
     pub(crate) fn sent(&mut self, view: &View, making: &Making<'_>) -> Option<Bytes> {
         let place = self.0.as_ref()?.states.iter().rposition(|state| state.is_made_of(view, making))?;
@@ -93,7 +102,8 @@ impl ViewPool {
     }
 
     fn shared(&mut self) -> &mut Shared {
-        self.0.get_or_insert_default()
+        let fresh = || Box::new(Shared { scratch: Some(Box::new(Scratch::shared())), ..Shared::default() });
+        self.0.get_or_insert_with(fresh)
     }
 
     fn used(&mut self, place: usize) -> Option<Arc<SentState>> {

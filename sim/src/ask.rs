@@ -7,6 +7,7 @@ use tidings_core::{
     CommandError, Event, Member, MemberEventKind, Reply, State, Status, Time, Token, UserEvent, View,
 };
 
+use crate::faults::Trouble;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -79,6 +80,24 @@ impl<R: Rider> World<R> {
     /// # Errors
     /// The first disagreement found.
     pub fn agreement_among(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
+        self.agreement_with(hosts, difference)
+    }
+
+    /// As [`agreement_among`](Self::agreement_among), where somebody has lied: about incarnations and
+    /// tags, hosts need not agree. Two claims of one incarnation are equally good, and of the highest
+    /// there is, nobody can say more.
+    ///
+    /// # Errors
+    /// The first disagreement found.
+    pub fn agreement_among_lies(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
+        self.agreement_with(hosts, coarse_difference)
+    }
+
+    fn agreement_with(
+        &self,
+        hosts: &[HostId],
+        difference: fn(&View, &View) -> Option<(String, String)>,
+    ) -> Result<(), Disagreement> {
         let views: Vec<(&str, View)> = hosts
             .iter()
             .filter_map(|host| Some((self.hosts[*host].name(), self.hosts[*host].node()?.view())))
@@ -92,7 +111,7 @@ impl<R: Rider> World<R> {
                 return Err(wrong(name, format!("{first} holds {name} {held}")));
             }
         }
-        let alive = reference.iter().filter(|member| member.status() == Status::Alive);
+        let alive = reference.iter().filter(|member| here(member));
         if alive.clone().count() != views.len() {
             let known: BTreeSet<&str> = views.iter().map(|(name, _)| *name).collect();
             let ghost = alive.map(Member::name).find(|name| !known.contains(name)).unwrap_or_default();
@@ -109,6 +128,46 @@ impl<R: Rider> World<R> {
             }
         }
         Ok(())
+    }
+
+    /// Where running hosts hold something else than the largest group that agrees: who (all who
+    /// hold the same, by name), about whom, and what they and that group hold.
+    #[must_use]
+    pub fn differences(&self) -> Vec<Disagreement> {
+        let mut groups: Vec<(View, Vec<HostId>)> = Vec::new();
+        for host in self.living() {
+            let Some(node) = self.hosts[host].node() else { continue };
+            let view = node.view();
+            match groups.iter_mut().find(|(known, _)| difference(known, &view).is_none()) {
+                Some((_, hosts)) => hosts.push(host),
+                None => groups.push((view, vec![host])),
+            }
+        }
+        // Of groups of the same size, the first.
+        let Some((common, most)) = groups.iter().rev().max_by_key(|(_, hosts)| hosts.len()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (view, hosts) in groups.iter().filter(|(_, hosts)| hosts[0] != most[0]) {
+            let at = self.names(hosts);
+            let first = found.len();
+            each_difference(common, view, equal, |member, there, here| {
+                let what = format!("{}; {}: {}", held(here), self.names(most), held(there));
+                found.push(Disagreement { at: at.clone(), about: member.into(), what });
+            });
+            found[first..].sort_by(|a, b| a.about.cmp(&b.about));
+        }
+        found
+    }
+
+    fn names(&self, hosts: &[HostId]) -> String {
+        hosts.iter().map(|host| self.hosts[*host].name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The faults under way.
+    pub fn faults_under_way(&self) -> impl Iterator<Item = &Trouble> {
+        let planned = self.faults.planned.iter().filter(|planned| planned.begun && !planned.over);
+        planned.map(|planned| &planned.fault.what)
     }
 
     /// When a host's application was told this of another.
@@ -161,7 +220,8 @@ impl<R: Rider> World<R> {
 /// Two hosts that do not agree, or one that is wrong about another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    /// The host that holds something else than it should, by name.
+    /// The host that holds something else than it should, by name; of several that hold the same
+    /// all.
     pub at: String,
     /// The member about whom.
     pub about: String,
@@ -178,28 +238,58 @@ impl fmt::Display for Disagreement {
 /// A member about whom two views differ, and how; `None`: they hold the same of everybody. The
 /// time of the status does not count, which hosts learn in different ways.
 fn difference(a: &View, b: &View) -> Option<(String, String)> {
-    if a.same(b) {
-        return None;
-    }
-    let here = |member: &Member| matches!(member.status(), Status::Alive | Status::Leaving);
+    first_difference(a, b, equal)
+}
+
+/// As [`difference`], but neither incarnations nor tags count.
+fn coarse_difference(a: &View, b: &View) -> Option<(String, String)> {
+    first_difference(a, b, |old, new| {
+        (old.status(), old.state(), old.addr()) == (new.status(), new.state(), new.addr())
+    })
+}
+
+fn equal(old: &Member, new: &Member) -> bool {
+    (old.status(), old.state(), old.incarnation(), old.identity())
+        == (new.status(), new.state(), new.incarnation(), new.identity())
+}
+
+fn first_difference(a: &View, b: &View, equal: fn(&Member, &Member) -> bool) -> Option<(String, String)> {
     let mut found = None;
+    each_difference(a, b, equal, |name, old, new| {
+        if found.is_none() {
+            found = Some((name.to_owned(), format!("{} and {}", held(old), held(new))));
+        }
+    });
+    found
+}
+
+fn here(member: &Member) -> bool {
+    matches!(member.status(), Status::Alive | Status::Leaving)
+}
+
+/// Shows the members about whom two views differ, as each holds them.
+fn each_difference(
+    a: &View,
+    b: &View,
+    equal: fn(&Member, &Member) -> bool,
+    mut see: impl FnMut(&str, Option<&Member>, Option<&Member>),
+) {
+    if a.same(b) {
+        return;
+    }
     a.all().diff(b.all(), |old, new| {
         let equal = match (old, new) {
             // Nobody tells the details of those who are gone any more.
             (Some(old), Some(new)) if !here(old) && !here(new) => old.status() == new.status(),
-            (Some(old), Some(new)) => {
-                (old.status(), old.state(), old.incarnation(), old.identity())
-                    == (new.status(), new.state(), new.incarnation(), new.identity())
-            }
+            (Some(old), Some(new)) => equal(old, new),
             // Newcomers are not told of those who went before them.
             (Some(only), None) | (None, Some(only)) => !here(only),
             (None, None) => true,
         };
-        if let (false, None, Some(either)) = (equal, &found, old.or(new)) {
-            found = Some((either.name().to_owned(), format!("{} and {}", held(old), held(new))));
+        if let (false, Some(either)) = (equal, old.or(new)) {
+            see(either.name(), old, new);
         }
     });
-    found
 }
 
 /// Members that are gone and of whom the first host does not know: what the first who does holds

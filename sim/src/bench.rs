@@ -7,7 +7,7 @@ use tidings_core::{Status, Time};
 use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::net::HostId;
-use crate::speed::{Speed, growth, resident_bytes};
+use crate::speed::{Speed, growth, processor_time, resident_bytes};
 
 /// How often a crash is looked at, to see whether all know of it.
 const LOOK: Duration = Duration::from_millis(200);
@@ -101,10 +101,12 @@ impl Scenario {
 /// Does something with a cluster and says how fast that went.
 fn timed(cluster: &mut Cluster, before: Option<u64>, what: impl FnOnce(&mut Cluster)) -> Speed {
     let (wall, virtual_start, inputs) = (Instant::now(), cluster.now(), cluster.tally().inputs);
+    let processor = processor_time();
     what(cluster);
     Speed {
         virtual_time: cluster.now().since(virtual_start),
         wall_time: wall.elapsed(),
+        processor_time: processor_time().zip(processor).map(|(after, before)| after.saturating_sub(before)),
         inputs: cluster.tally().inputs - inputs,
         members: cluster.hosts().len(),
         bytes: growth(before),

@@ -10,8 +10,9 @@ use crate::faults::{Fault, LinkPick, Pick, Return, Shape, Trouble};
 use crate::fork::Invariant;
 use crate::net::HostId;
 use crate::rider::Rider;
+use crate::story::Story;
 use crate::watch::Violation;
-use crate::workload::Work;
+use crate::workload::{Task, Work};
 use crate::world::{Start, World};
 
 /// How often [`Cluster::eventually`] looks.
@@ -43,6 +44,8 @@ pub struct Cluster<R: Rider = ()> {
     pub(crate) cuts: Vec<usize>,
     /// The story's own pauses, by host.
     pub(crate) holds: BTreeMap<HostId, Vec<usize>>,
+    /// What it has done, for a script.
+    pub(crate) story: Story,
 }
 
 impl<R: Rider> std::ops::Deref for Cluster<R> {
@@ -61,16 +64,23 @@ impl<R: Rider> std::ops::DerefMut for Cluster<R> {
 
 impl<R: Rider> Cluster<R> {
     pub(crate) fn of(world: World<R>) -> Self {
-        Cluster { world, invariants: Vec::new(), cuts: Vec::new(), holds: BTreeMap::new() }
+        Cluster {
+            world,
+            invariants: Vec::new(),
+            cuts: Vec::new(),
+            holds: BTreeMap::new(),
+            story: Story::default(),
+        }
     }
 
     /// Lets time pass.
     ///
     /// # Panics
     /// If a watcher or an invariant finds something wrong: the message says what.
+    #[track_caller]
     pub fn run(&mut self, time: Duration) -> &mut Self {
         if let Err(violation) = self.try_run(time) {
-            panic!("{violation}\nseed {}", self.seed);
+            panic!("{}", self.failure(&violation.to_string(), violation.at, &violation.members));
         }
         self
     }
@@ -130,7 +140,7 @@ impl<R: Rider> Cluster<R> {
     /// If it does not hold.
     #[track_caller]
     pub fn assert(&mut self, holds: impl FnOnce(&Cluster<R>) -> bool) -> &mut Self {
-        assert!(holds(self), "it does not hold at {} (seed {})\n{}", self.now, self.seed, self.picture());
+        assert!(holds(self), "{}", self.failure_now("it does not hold"));
         self
     }
 
@@ -143,7 +153,7 @@ impl<R: Rider> Cluster<R> {
         let start = self.now;
         while !holds(self) {
             let passed = self.now.since(start);
-            assert!(passed < within, "not within {within:?} (seed {})\n{}", self.seed, self.picture());
+            assert!(passed < within, "{}", self.failure_now(&format!("not within {within:?}")));
             self.run(LOOK);
         }
         self.now.since(start)
@@ -153,12 +163,14 @@ impl<R: Rider> Cluster<R> {
 
     /// Ends a host's process without a word; its machine goes on.
     pub fn crash(&mut self, host: HostId) -> &mut Self {
+        self.story.crashes(self.world.now, host);
         self.world.stop(host, true);
         self
     }
 
     /// Starts a crashed host afresh; it joins through all hosts that run.
     pub fn restart(&mut self, host: HostId) -> &mut Self {
+        self.story.restarts(self.world.now, host);
         let remembers = !self.hosts[host].disk.snapshot().is_empty();
         self.world.start(host, if remembers { Start::Restored } else { Start::Fresh });
         let via = self.living();
@@ -244,6 +256,7 @@ impl<R: Rider> Cluster<R> {
 
     /// All others join through one host.
     pub fn join_all(&mut self, through: HostId) -> &mut Self {
+        self.story.joins(self.world.now, through);
         for host in 0..self.hosts.len() {
             if host != through {
                 self.world.join(host, &[through]);
@@ -254,22 +267,31 @@ impl<R: Rider> Cluster<R> {
 
     /// A host leaves.
     pub fn leave(&mut self, host: HostId) -> Token {
+        self.story.does(self.world.now, Task::Leave { members: Pick::These(vec![host]) });
         self.world.command(host, Command::Leave)
     }
 
     /// A host sends a user event.
     pub fn event(&mut self, host: HostId, name: &str, payload: &[u8]) -> Token {
+        let (members, bytes) = (Pick::These(vec![host]), payload.len());
+        self.story.does(self.world.now, Task::Event { members, name: name.into(), bytes });
         let payload = Bytes::copy_from_slice(payload);
         self.world.command(host, Command::UserEvent { name: name.into(), payload, coalesce: false })
     }
 
     /// A host asks a query.
     pub fn query(&mut self, host: HostId, params: QueryParams) -> Token {
+        let (members, name, relay) = (Pick::These(vec![host]), params.name.clone(), params.relay_factor);
+        self.story.does(self.world.now, Task::Query { members, name, relay, to: None });
         self.world.command(host, Command::Query(Box::new(params)))
     }
 
     /// A host changes its tags.
     pub fn set_tags(&mut self, host: HostId, tags: &[(&str, &str)]) -> Token {
+        for (key, _) in tags {
+            let members = Pick::These(vec![host]);
+            self.story.does(self.world.now, Task::Tags { members, key: (*key).into() });
+        }
         let set = tags.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         self.world.command(host, Command::UpdateTags { delete: Vec::new(), set, replace: false })
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use tidings_core::{Output, StreamAction, Time};
+use tidings_core::{Event, MemberEvent, Output, StreamAction, Time};
 
 /// A running digest. Not meant to withstand malice; two histories collide by chance once in 2^64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,8 +59,8 @@ impl Digest {
         self.word(u64::from(addr.port()));
     }
 
-    /// Takes in what a host did. Bytes go in as they are, the rest as words of its debug form; how
-    /// the host explains itself is left out, so that to ask for it makes no other history.
+    /// Takes in what a host did. How the host explains itself is left out, so that to ask for it
+    /// makes no other history.
     pub(crate) fn output(&mut self, now: Time, host: usize, output: &Output) {
         if matches!(output, Output::Trace(_)) {
             return;
@@ -76,11 +76,31 @@ impl Digest {
                 self.word(id.as_u64());
                 self.bytes(bytes);
             }
-            other => {
-                // Writing to a digest cannot fail.
-                let _ = write!(self, "{other:?}");
-            }
+            Output::Event(Event::Members(news)) => self.members(news),
+            rare => self.debug(rare),
         }
+    }
+
+    /// Members are all that an application hears of often.
+    fn members(&mut self, news: &MemberEvent) {
+        self.bytes(news.kind.as_str().as_bytes());
+        self.word(news.members.len() as u64);
+        for member in &news.members {
+            let identity = member.identity();
+            self.bytes(identity.name.as_bytes());
+            self.addr(identity.addr);
+            self.bytes(&identity.meta);
+            self.bytes(&identity.versions.to_bytes());
+            self.word(u64::from(member.incarnation()));
+            self.word(member.state() as u64 | (member.status() as u64) << 8);
+            self.word(member.status_ltime().0);
+        }
+    }
+
+    /// Takes in the words of a debug form.
+    fn debug(&mut self, what: &impl std::fmt::Debug) {
+        // Writing to a digest cannot fail.
+        let _ = write!(self, "{what:?}");
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Purpose {
     Ties = 6,
     /// The order in which views are hashed.
     Views = 7,
+    /// Whose settings are others.
+    Settings = 8,
 }
 
 /// A stream of numbers made from a seed, a purpose and an index (splitmix64).

@@ -32,6 +32,7 @@ impl<R: Rider + Clone> World<R> {
         World {
             now: self.now,
             hosts: self.hosts.clone(),
+            glances: self.glances.clone(),
             net: self.net.clone(),
             queue: self.queue.clone(),
             connections: self.connections.clone(),
@@ -88,6 +89,7 @@ impl<R: Rider + Clone> Cluster<R> {
             invariants: self.invariants.iter().map(again).collect(),
             cuts: self.cuts.clone(),
             holds: self.holds.clone(),
+            story: self.story.clone(),
         }
     }
 }

@@ -106,7 +106,7 @@ impl StreamHappening {
 const BUFFER_OVERHEAD: usize = 768;
 
 /// How a machine is able to work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Bytes of received datagrams that may wait (768 bytes of overhead each counted in); more are
     /// dropped. 208 KiB is Linux's default.
@@ -134,8 +134,6 @@ pub struct Host<R = ()> {
     pub(crate) clock: Clock,
     pub(crate) machine: Machine,
     pub(crate) disk: Disk,
-    /// When the node's (and the rider's) next wake-up is scheduled.
-    pub(crate) armed: Option<Time>,
     /// Faults that stop the process; their number, since they may overlap.
     pub(crate) frozen: u32,
     /// Faults that block its I/O.
@@ -175,7 +173,6 @@ impl<R> Host<R> {
             clock: Clock::default(),
             machine: Machine::default(),
             disk: Disk::default(),
-            armed: None,
             frozen: 0,
             blocked: 0,
             busy_until: Time::ZERO,
@@ -317,7 +314,6 @@ impl<R> Host<R> {
     /// What the process leaves behind when it ends.
     pub(crate) fn clear(&mut self) {
         self.node = None;
-        self.armed = None;
         self.inbox.clear();
         self.inbox_bytes = 0;
         self.outbox.clear();

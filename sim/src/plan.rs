@@ -168,6 +168,15 @@ impl<R: Rider> Plan<R> {
         for host in 0..world.hosts.len() {
             world.start(host, view.as_ref().map_or(Start::Fresh, Start::Converged));
         }
-        Cluster::of(world)
+        let mut cluster = Cluster::of(world);
+        cluster.story.alone = alone;
+        cluster.story.shuffle_ties = self.shuffle_ties;
+        if self.machine != Machine::default() {
+            cluster.story.beyond.insert("how able the machines are");
+        }
+        if !cluster.net.zone_of.is_empty() || !cluster.net.zones.is_empty() {
+            cluster.story.beyond.insert("zones");
+        }
+        cluster
     }
 }

@@ -7,8 +7,12 @@ use tidings_core::Config;
 
 use crate::check::Checks;
 use crate::cluster::Cluster;
-use crate::faults::{Core, Fault, Pick, Trouble};
+use crate::draw::{Draw, Purpose};
+use crate::faults::{Core, Fault, Pick};
 use crate::net::Latency;
+use crate::net::Net;
+pub use crate::random::Random;
+use crate::valid;
 use crate::workload::{Task, Work};
 
 /// A run of a cluster: who there is, what goes wrong, what is done.
@@ -67,6 +71,9 @@ pub struct Script {
     /// The nodes' configuration.
     #[serde(default)]
     pub config: Settings,
+    /// Members that are configured otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variant: Vec<Variant>,
     /// The network.
     #[serde(default)]
     pub net: NetSettings,
@@ -78,19 +85,17 @@ pub struct Script {
     pub work: Vec<Work>,
 }
 
-/// How much is drawn from the seed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Members whose settings are others than those of the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Random {
-    /// Faults.
-    #[serde(default)]
-    pub faults: usize,
-    /// Pieces of work.
-    #[serde(default)]
-    pub work: usize,
-    /// The chance, 0.0 to 1.0, that in the end only a part of the cluster is healed.
-    #[serde(default)]
-    pub core: f64,
+pub struct Variant {
+    /// Who.
+    pub members: Pick,
+    /// What is set for them; what is not stays as it is for all.
+    pub config: Settings,
+    /// Number of the random stream that picks them; absent: its place in the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u64>,
 }
 
 /// What may be set of each node's configuration; absent: as in the LAN profile.
@@ -128,6 +133,11 @@ pub struct Settings {
     pub dead_reclaim: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_size: Option<usize>,
+    /// Keys by number; each number is a key, and the first one seals. Absent: no encryption.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<u8>>,
     #[cfg(tidings_bugs)]
     #[serde(default, with = "crate::marks", skip_serializing_if = "Vec::is_empty")]
     pub bugs: Vec<tidings_core::bugs::Bug>,
@@ -184,8 +194,8 @@ impl Script {
         if !(1..=MEMBERS_MAX).contains(&self.members) {
             return Err(format!("members = {}: allowed are 1 to {MEMBERS_MAX}", self.members));
         }
-        if let Some(random) = self.random.as_ref().filter(|random| !(0.0..=1.0).contains(&random.core)) {
-            return Err(format!("random.core = {}: allowed are 0.0 to 1.0", random.core));
+        if let Some(wrong) = self.random.as_ref().and_then(|random| random.wrong(self.members)) {
+            return Err(wrong);
         }
         if let Some(Core { members: Pick::These(core), .. }) = &self.core
             && (core.is_empty() || core.iter().any(|host| *host >= self.members))
@@ -194,13 +204,37 @@ impl Script {
             return Err(format!("core.members = {core:?}: allowed are one or more of 0 to {last}"));
         }
         for (number, fault) in self.fault.iter().enumerate() {
-            if let Some(wrong) = wrong_with(&fault.what, self.members) {
+            if let Some(wrong) = valid::trouble(&fault.what, self.members) {
                 return Err(format!(
                     "fault {} (at = {:?}): {wrong}",
                     number + 1,
                     crate::span::format(fault.at)
                 ));
             }
+        }
+        for (number, work) in self.work.iter().enumerate() {
+            if let Some(wrong) = valid::members(&work.what, self.members) {
+                let at = crate::span::format(work.at);
+                return Err(format!("work {} (at = {at:?}): {wrong}", number + 1));
+            }
+        }
+        let latencies = [("latency", &self.net.latency), ("between_zones", &self.net.between_zones)];
+        for (key, latency) in latencies {
+            if let Some(wrong) = latency.as_ref().and_then(valid::latency) {
+                return Err(format!("net.{key}: {wrong}"));
+            }
+        }
+        let mut config = Config::lan("n0", crate::plan::address(0));
+        self.config.apply(&mut config);
+        config.validate().map_err(|wrong| format!("config: {wrong}"))?;
+        for (number, variant) in self.variant.iter().enumerate() {
+            let at = format!("variant {}", number + 1);
+            if let Some(wrong) = valid::members(&variant.members, self.members) {
+                return Err(format!("{at}: {wrong}"));
+            }
+            let mut config = config.clone();
+            variant.config.apply(&mut config);
+            config.validate().map_err(|wrong| format!("{at}: {wrong}"))?;
         }
         Ok(())
     }
@@ -214,14 +248,34 @@ impl Script {
         for (number, work) in self.work.iter_mut().enumerate() {
             work.stream.get_or_insert(number as u64);
         }
+        for (number, variant) in self.variant.iter_mut().enumerate() {
+            variant.stream.get_or_insert(number as u64);
+        }
+    }
+
+    /// What each member's settings are in the end.
+    fn settings_of_all(&self, seed: u64) -> Vec<Vec<Settings>> {
+        let mut all = vec![vec![self.config.clone()]; self.members];
+        let mut net = Net::new(seed);
+        net.zone_of = (0..self.members).map(|host| self.zone(host)).collect();
+        for (number, variant) in self.variant.iter().enumerate() {
+            let stream = variant.stream.unwrap_or(number as u64);
+            let mut draw = Draw::of(seed, Purpose::Settings, stream);
+            for host in variant.members.of(self.members, &net, &mut draw) {
+                all[host].push(variant.config.clone());
+            }
+        }
+        all
+    }
+
+    fn zone(&self, host: usize) -> u32 {
+        self.net.zones.filter(|zones| *zones > 0).map_or(0, |zones| host as u32 % zones)
     }
 
     /// Whether damaged packets may say what nobody ever said.
     #[must_use]
     pub fn has_lies(&self) -> bool {
-        self.fault
-            .iter()
-            .any(|fault| matches!(fault.what, Trouble::Corrupt { .. } | Trouble::Truncate { .. }))
+        self.fault.iter().any(|fault| fault.what.group().lies())
     }
 
     /// Makes the cluster, with every fault and all work planned and all checkers watching. A
@@ -229,13 +283,14 @@ impl Script {
     #[must_use]
     pub fn start(&self, seed: u64) -> Cluster {
         let plan = Cluster::lan(self.members).seed(seed).traced();
-        let settings = self.config.clone();
-        let mut plan = plan.configure(move |_, config| settings.apply(config));
+        let settings = self.settings_of_all(seed);
+        let mut plan =
+            plan.configure(move |host, config| settings[host].iter().for_each(|some| some.apply(config)));
         if let Some(latency) = &self.net.latency {
             plan = plan.latency(latency.clone());
         }
         if let Some(zones) = self.net.zones.filter(|zones| *zones > 0) {
-            plan = plan.zones(move |host| host as u32 % zones);
+            plan = plan.zones(|host| self.zone(host));
             if let Some(latency) = &self.net.between_zones {
                 for (a, b) in (0..zones).flat_map(|a| (0..a).map(move |b| (b, a))) {
                     plan = plan.between_zones(a, b, latency.clone());
@@ -261,40 +316,8 @@ impl Script {
     }
 }
 
-/// What cannot be about a trouble, if something.
-fn wrong_with(trouble: &Trouble, members: usize) -> Option<String> {
-    let rates: &[f64] = match trouble {
-        Trouble::Loss { rate, .. }
-        | Trouble::Duplicate { rate, .. }
-        | Trouble::Reorder { rate, .. }
-        | Trouble::Replay { rate, .. }
-        | Trouble::Corrupt { rate, .. }
-        | Trouble::Truncate { rate, .. } => &[*rate],
-        Trouble::Burst { enter, leave, rate, .. } => &[*enter, *leave, *rate],
-        _ => &[],
-    };
-    if let Some(rate) = rates.iter().find(|rate| !(0.0..=1.0).contains(*rate)) {
-        return Some(format!("rate {rate}: allowed are 0.0 to 1.0"));
-    }
-    if let Trouble::DropType { message, .. } = trouble
-        && crate::faults::message_type(message).is_none()
-    {
-        let allowed = "ping, indirect-ping, ack, nack, suspect, alive, dead, compound, user, compress";
-        return Some(format!("message `{message}`: allowed are {allowed}"));
-    }
-    let picked = match trouble {
-        Trouble::Crash { members, .. } | Trouble::Freeze { members } | Trouble::BlockIo { members } => {
-            members
-        }
-        _ => return None,
-    };
-    let Pick::These(hosts) = picked else { return None };
-    let unknown = hosts.iter().find(|host| **host >= members)?;
-    Some(format!("member {unknown}: there are 0 to {}", members - 1))
-}
-
 impl Settings {
-    fn apply(&self, config: &mut Config) {
+    pub(crate) fn apply(&self, config: &mut Config) {
         fn set<T: Clone>(field: &mut T, value: &Option<T>) {
             if let Some(value) = value {
                 field.clone_from(value);
@@ -314,6 +337,10 @@ impl Settings {
         set(&mut config.members.dead_reclaim, &self.dead_reclaim);
         set(&mut config.packet.compression, &self.compression);
         set(&mut config.snapshot, &self.snapshot);
+        set(&mut config.packet.size, &self.packet_size);
+        if let Some(keys) = &self.keys {
+            config.security.keys = keys.iter().map(|key| bytes::Bytes::from(vec![*key; 32])).collect();
+        }
         if self.push_pull_interval.is_some() {
             config.push_pull.interval = self.push_pull_interval;
         }
@@ -335,7 +362,8 @@ pub fn mixed(members: usize) -> Script {
         quiet: ten_minutes(),
         converged: true,
         shuffle_ties: true,
-        random: Some(Random { faults: 6, work: 5, core: 0.2 }),
+        random: Some(Random { faults: 6, work: 5, core: 0.2, ..Random::default() }),
+        variant: Vec::new(),
         core: None,
         config: Settings { snapshot: Some(true), ..Settings::default() },
         net: NetSettings::default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::faults::{Fault, Pick, Trouble};
-use crate::run::run;
+use crate::run::run_once;
 use crate::script::Script;
 
 /// What is left after shrinking.
@@ -30,7 +30,7 @@ struct Shrinker {
 #[must_use]
 pub fn shrink(script: &Script, seed: u64, runs_max: u32) -> Option<Shrunk> {
     let best = script.expand(seed);
-    let invariant = run(&best, seed).violation?.invariant;
+    let invariant = run_once(&best, seed, |_| {}, |_| {}).violation?.invariant;
     let mut shrinker = Shrinker { seed, invariant, best, runs: 1, runs_max };
     while shrinker.pass() {}
     let Shrinker { invariant, best, runs, .. } = shrinker;
@@ -49,7 +49,8 @@ impl Shrinker {
             return false;
         }
         self.runs += 1;
-        let same = run(&smaller, self.seed).violation.is_some_and(|v| v.invariant == self.invariant);
+        let found = run_once(&smaller, self.seed, |_| {}, |_| {}).violation;
+        let same = found.is_some_and(|found| found.invariant == self.invariant);
         if same {
             self.best = smaller;
         }

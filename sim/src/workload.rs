@@ -98,7 +98,7 @@ pub enum Task {
 /// A piece of work and how often it has been done.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    work: Work,
+    pub(crate) work: Work,
     done: u32,
 }
 

@@ -14,6 +14,7 @@ use tidings_core::{
 use crate::digest::Digest;
 use crate::draw::{Draw, Purpose};
 use crate::faults::Faults;
+use crate::glance::{Glance, Wake};
 use crate::host::{Happening, Host};
 use crate::net::stream::{Connections, Part};
 use crate::net::{ConditionId, HostId, LostTo, Net};
@@ -101,6 +102,7 @@ pub struct Tally {
 pub struct World<R: Rider = ()> {
     pub(crate) now: Time,
     pub(crate) hosts: Vec<Host<R>>,
+    pub(crate) glances: Vec<Glance>,
     pub(crate) net: Net,
     pub(crate) queue: Queue<What>,
     pub(crate) connections: Connections,
@@ -139,6 +141,7 @@ impl<R: Rider> World<R> {
         World {
             now: Time::ZERO,
             hosts: Vec::new(),
+            glances: Vec::new(),
             net: Net::new(seed),
             queue: Queue::new(),
             connections: Connections::default(),
@@ -216,6 +219,7 @@ impl<R: Rider> World<R> {
         let host = self.hosts.len();
         let config = config.into();
         self.net.addresses.insert(config.advertise, host);
+        self.glances.push(Glance::new(config.advertise));
         let rider = (self.make_rider)(host);
         self.hosts.push(Host::new(config, rider));
         host
@@ -236,6 +240,7 @@ impl<R: Rider> World<R> {
         machine.powered = true;
         let (config, local) = (machine.config.clone(), machine.clock.local(self.now));
         self.net.addresses.insert(config.advertise, host);
+        self.glances[host].addr = config.advertise;
         let node = match how {
             Start::Fresh => Node::new(config, seed, local),
             Start::Converged(view) => Node::converged(config, seed, local, view),
@@ -274,6 +279,7 @@ impl<R: Rider> World<R> {
         }
         self.see(host, &Sight::Stopped);
         self.hosts[host].clear();
+        self.glances[host].disarm();
         self.hosts[host].powered = powered;
         self.drop_streams(host, powered);
     }
@@ -313,7 +319,7 @@ impl<R: Rider> World<R> {
         self.tally.events += 1;
         match what {
             What::Datagram { from, to, for_rider, payload } => {
-                let from = self.hosts[from as usize].config.advertise;
+                let from = self.glances[from as usize].addr;
                 let what = if for_rider {
                     Happening::Message { from, payload }
                 } else {
@@ -384,18 +390,18 @@ impl<R: Rider> World<R> {
         }
         let machine = &mut self.hosts[host];
         if machine.node.is_some() && machine.frozen == 0 {
-            machine.armed = None;
-            self.arm(host);
+            self.rearm(host);
         }
     }
 
     fn wake(&mut self, host: HostId, at: Time) {
+        match self.glances[host].wake(at) {
+            Wake::Void => return,
+            Wake::Later(due) => return self.queue.push(due.as_nanos(), What::Wake { host: host as u32 }),
+            Wake::Now => {}
+        }
         let most = WAKES_AT_ONCE * (self.hosts.len() as u64 + 1);
         let machine = &mut self.hosts[host];
-        if machine.armed != Some(at) {
-            return;
-        }
-        machine.armed = None;
         let Some(node) = machine.node.as_ref() else { return };
         if machine.frozen > 0 || machine.busy_until > self.now {
             return;
@@ -469,21 +475,19 @@ impl<R: Rider> World<R> {
 
     /// Sees to it that the host wakes when its node or its rider wants to.
     fn arm(&mut self, host: HostId) {
-        let machine = &mut self.hosts[host];
+        let machine = &self.hosts[host];
         let Some(node) = &machine.node else { return };
         let (node, rider) = (node.poll_timeout(), machine.rider.poll_timeout());
-        let Some(due) = node.into_iter().chain(rider).min() else { return };
-        let Some(due) = machine.clock.world(due) else { return };
-        let due = due.max(self.now).max(machine.busy_until);
-        if machine.armed.is_none_or(|armed| due < armed) {
-            machine.armed = Some(due);
+        let due = node.into_iter().chain(rider).min().and_then(|due| machine.clock.world(due));
+        let due = due.map_or(Time::MAX, |due| due.max(self.now).max(machine.busy_until));
+        if self.glances[host].want(due) {
             self.queue.push(due.as_nanos(), What::Wake { host: host as u32 });
         }
     }
 
     /// A host's clock was changed: its wake-ups are set anew.
     pub(crate) fn rearm(&mut self, host: HostId) {
-        self.hosts[host].armed = None;
+        self.glances[host].disarm();
         self.arm(host);
     }
 
@@ -587,6 +591,8 @@ impl<R: Rider> World<R> {
                 self.violations.push(found);
             }
         }
-        self.watchers.append(&mut watchers);
+        // Whoever began to watch meanwhile comes last.
+        watchers.append(&mut self.watchers);
+        self.watchers = watchers;
     }
 }

@@ -1,1 +1,1 @@
-//! Nothing: the benchmarks are the package.
+//! Nothing: the benchmarks and the program `cluster` are the package.

@@ -22,6 +22,7 @@ use crate::swim::gossip::MESSAGE_OVERHEAD;
 use crate::swim::member::Status;
 use crate::time::Time;
 use crate::trie::Record as _;
+use crate::wire::limits::CRC_OVERHEAD;
 use crate::wire::message::malformed;
 
 /// How long a record whose owner is no member is held back: gossip about the owner is under way for
@@ -185,7 +186,7 @@ impl Node {
         if swim.others_with_registry() == 0 {
             return;
         }
-        let most = cx.config.packet.size - 2 * MESSAGE_OVERHEAD - swim.packets.overhead();
+        let most = cx.config.packet.size - 2 * MESSAGE_OVERHEAD - CRC_OVERHEAD - swim.packets.overhead();
         let mut bytes = swim.packets.encode(|out| messages::encode_told(told, out));
         if bytes.len() > most {
             let (me, size) = (swim.me.clone(), bytes.len());

@@ -10,7 +10,7 @@ use bytes::BufMut;
 use thiserror::Error;
 
 use crate::error::Malformed;
-use crate::wire::msgpack::{Dialect, Reader, Writer};
+use crate::wire::msgpack::Reader;
 
 /// Dimensions of the space; nodes with another number cannot be compared.
 pub const DIMENSIONS: usize = 8;
@@ -22,6 +22,18 @@ pub(crate) const HEIGHT_MIN: f64 = 1e-5;
 pub(crate) const ZERO: f64 = 1e-6;
 /// First byte of a coordinate on an ack.
 const VERSION: u8 = 1;
+
+/// A coordinate on an ack as it is always written: everything but the numbers is the same.
+const TEMPLATE: [u8; 130] = *b"\x01\x84\
+    \xaaAdjustment\xcb\0\0\0\0\0\0\0\0\xa5Error\xcb\0\0\0\0\0\0\0\0\xa6Height\xcb\0\0\0\0\0\0\0\0\xa3Vec\x98\
+    \xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0\
+    \xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0\xcb\0\0\0\0\0\0\0\0";
+/// Where its numbers are: adjustment, error, height, and the first of the position's.
+const NUMBERS: [usize; 4] = [14, 29, 45, 59];
+/// From one number of the position to the next.
+const STRIDE: usize = 9;
+
+const _: () = assert!(NUMBERS[3] + (DIMENSIONS - 1) * STRIDE + 8 == TEMPLATE.len());
 
 /// Where a node is in the space of round-trip times, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,14 +133,30 @@ impl Coordinate {
 
     /// Writes the payload of an ack: 130 bytes.
     pub fn encode(&self, out: &mut impl BufMut) {
-        out.put_u8(VERSION);
-        let mut map = Writer::new(out, Dialect::Gossip);
-        map.map(4).str("Adjustment").f64(self.adjustment);
-        map.str("Error").f64(self.error).str("Height").f64(self.height);
-        map.str("Vec").array(DIMENSIONS);
-        for part in self.vec {
-            map.f64(part);
+        let mut payload = TEMPLATE;
+        let mut put = |at: usize, number: f64| payload[at..at + 8].copy_from_slice(&number.to_be_bytes());
+        put(NUMBERS[0], self.adjustment);
+        put(NUMBERS[1], self.error);
+        put(NUMBERS[2], self.height);
+        for (index, part) in self.vec.into_iter().enumerate() {
+            put(NUMBERS[3] + index * STRIDE, part);
         }
+        out.put_slice(&payload);
+    }
+
+    /// What [`encode`](Self::encode) wrote; `None`: something else did.
+    fn as_written(payload: &[u8; TEMPLATE.len()]) -> Option<Self> {
+        let mut rest = *payload;
+        let mut take = |at: usize| {
+            let number: &mut [u8; 8] = rest[at..].first_chunk_mut()?;
+            Some(f64::from_be_bytes(core::mem::take(number)))
+        };
+        let mut vec = [0.0; DIMENSIONS];
+        let (adjustment, error, height) = (take(NUMBERS[0])?, take(NUMBERS[1])?, take(NUMBERS[2])?);
+        for (index, part) in vec.iter_mut().enumerate() {
+            *part = take(NUMBERS[3] + index * STRIDE)?;
+        }
+        (rest == TEMPLATE).then_some(Coordinate { vec, error, adjustment, height })
     }
 
     /// Reads the payload of an ack. Nodes without coordinates send none: `None`.
@@ -136,6 +164,11 @@ impl Coordinate {
     /// # Errors
     /// [`BadCoordinate`], also for coordinates that are not [valid](Self::is_valid).
     pub fn decode(payload: &[u8]) -> Result<Option<Self>, BadCoordinate> {
+        if let Ok(coordinate) = <&[u8; TEMPLATE.len()]>::try_from(payload)
+            && let Some(coordinate) = Self::as_written(coordinate)
+        {
+            return if coordinate.is_valid() { Ok(Some(coordinate)) } else { Err(BadCoordinate::Invalid) };
+        }
         let Some((&version, body)) = payload.split_first() else { return Ok(None) };
         if version != VERSION {
             return Err(BadCoordinate::Version(version));

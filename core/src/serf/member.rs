@@ -137,7 +137,8 @@ impl Serf {
         }
         self.clocks.member.witness(join.ltime);
         let Some(member) = known(swim, join.node) else {
-            return self.buffer_intent(cx, join.node, IntentKind::Join, join.ltime);
+            return self.take_back(cx, swim, join)
+                || self.buffer_intent(cx, join.node, IntentKind::Join, join.ltime);
         };
         if join.ltime <= member.status_ltime && !bug!(cx, BelievesOldJoins) {
             return false;
@@ -147,6 +148,17 @@ impl Serf {
             cx.timers.cancel(&Key::Prune(member.identity.name.clone()));
         }
         self.set_status(cx, swim, &member, status, join.ltime);
+        true
+    }
+
+    /// A member that was pruned while it lives is a member again as soon as anybody says so; whether
+    /// it was such a one. (In the original it stays hidden until SWIM sees it go and come back.)
+    fn take_back(&mut self, cx: &mut Context, swim: &mut Swim, join: &Join<'_>) -> bool {
+        let lives = |member: &&Member| matches!(member.state, State::Alive | State::Suspect);
+        let Some(member) = swim.members.get(join.node).filter(lives).cloned() else { return false };
+        cx.metrics.members_joined += 1;
+        let member = self.set_status(cx, swim, &member, Status::Alive, join.ltime);
+        self.tell(cx, swim, MemberEventKind::Join, member);
         true
     }
 

@@ -21,6 +21,7 @@ mod internal;
 mod leave;
 mod member;
 mod overstay;
+mod peers;
 mod query;
 mod re2;
 mod reap;
@@ -104,11 +105,11 @@ enum Wait {
 }
 
 impl Serf {
-    pub(crate) fn new(cx: &mut Context, restored: &Restored) -> Self {
+    pub(crate) fn new(cx: &mut Context, hash_seed: u64, restored: &Restored) -> Self {
         let config = cx.config.clone();
         let few = rare!(cx, SmallRings);
         let ring = |size: usize| if few { size.min(4) } else { size };
-        let members_max = config.members.max;
+        let (members_max, peers_max) = (config.members.max, config.coordinate_peers_max);
         let snapshot = || Snapshot::new(restored, config.rejoin_after_leave, members_max, cx.now);
         let mut serf = Serf {
             clocks: Clocks::default(),
@@ -125,7 +126,7 @@ impl Serf {
                 .coalesce
                 .map(|rule| Box::new(MemberCoalescer::new(rule, members_max))),
             user_events: config.events.coalesce.map(|rule| Box::new(UserCoalescer::new(rule))),
-            coordinates: config.coordinates.then(|| vivaldi::Client::new(config.coordinate_peers_max)),
+            coordinates: config.coordinates.then(|| vivaldi::Client::new(peers_max, hash_seed)),
             snapshot: config.snapshot.then(|| Box::new(snapshot())),
             waits: BTreeMap::new(),
             next_waiter: 0,

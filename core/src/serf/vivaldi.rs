@@ -2,12 +2,11 @@
 //! section 9).
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::hash;
 use crate::serf::coordinate::{BadCoordinate, Coordinate, ERROR_MAX, ZERO};
+use crate::serf::peers::Peers;
 
 /// How much one measurement moves the error (ce).
 const ERROR_WEIGHT: f64 = 0.25;
@@ -15,8 +14,6 @@ const ERROR_WEIGHT: f64 = 0.25;
 const FORCE_WEIGHT: f64 = 0.25;
 /// Deviations the adjustment is the mean of.
 const ADJUSTMENT_WINDOW: usize = 20;
-/// Round trips to a node whose median counts.
-const LATENCY_WINDOW: usize = 3;
 /// Distance from the origin in seconds at which gravity pulls with a second (rho).
 const GRAVITY_RHO: f64 = 150.0;
 /// Longer round trips are not believed.
@@ -24,21 +21,13 @@ const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
 
 /// The own coordinate, and what is known of the other nodes' ones.
 ///
-/// Takes no memory before the first measurement, and then about 200 bytes for each node measured,
+/// Takes no memory before the first measurement, and then about 160 bytes for each node measured,
 /// of which there are `peers_max` at most.
 #[derive(Clone, Debug)]
 pub struct Client {
     own: Option<Box<Own>>,
-    peers: BTreeMap<PeerKey, Box<Peer>>,
-    peers_max: usize,
+    peers: Peers,
     resets: u64,
-}
-
-/// A name behind its hash: in a map of a thousand, comparing names would fetch each one passed.
-type PeerKey = (u64, Arc<str>);
-
-fn key(node: &Arc<str>) -> PeerKey {
-    (hash::bytes(0, node.as_bytes()), node.clone())
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,19 +38,12 @@ struct Own {
     next: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Peer {
-    /// The last round trips in seconds, oldest first; the first `count` of them.
-    round_trips: [f64; LATENCY_WINDOW],
-    count: usize,
-    coordinate: Coordinate,
-}
-
 impl Client {
-    /// At the origin, knowing nobody.
+    /// At the origin, knowing nobody. `hash_seed` keeps whoever does not know it from choosing names
+    /// that are slow to find.
     #[must_use]
-    pub const fn new(peers_max: usize) -> Self {
-        Client { own: None, peers: BTreeMap::new(), peers_max, resets: 0 }
+    pub const fn new(peers_max: usize, hash_seed: u64) -> Self {
+        Client { own: None, peers: Peers::new(peers_max, hash_seed), resets: 0 }
     }
 
     /// The own coordinate.
@@ -78,7 +60,7 @@ impl Client {
     /// The coordinate another node last sent along with a measurement.
     #[must_use]
     pub fn peer(&self, node: &str) -> Option<&Coordinate> {
-        self.peers.get(&key(&node.into())).map(|peer| &peer.coordinate)
+        self.peers.get(node).map(|peer| &peer.coordinate)
     }
 
     /// How often the own coordinate became nonsense and had to start afresh.
@@ -89,7 +71,7 @@ impl Client {
 
     /// Forgets a node that was erased.
     pub fn forget(&mut self, node: &str) {
-        self.peers.remove(&key(&node.into()));
+        self.peers.remove(node);
     }
 
     /// Moves the own coordinate after a round trip of `rtt` to a node at `other`. `random` draws
@@ -110,7 +92,7 @@ impl Client {
         if rtt > ROUND_TRIP_MAX {
             return Err(BadCoordinate::RoundTrip);
         }
-        let rtt = self.measure(node, other, rtt.as_secs_f64());
+        let rtt = self.peers.measure(node, other, rtt.as_secs_f64());
         let own = self.own.get_or_insert_default();
         own.approach(other, rtt, &mut random);
         own.adjust(other, rtt);
@@ -121,46 +103,6 @@ impl Client {
             self.resets += 1;
         }
         Ok(())
-    }
-
-    /// Remembers a measurement and returns the median of the last ones to this node.
-    fn measure(&mut self, node: &Arc<str>, other: &Coordinate, rtt: f64) -> f64 {
-        let node = key(node);
-        if let Some(peer) = self.peers.get_mut(&node) {
-            peer.coordinate = *other;
-            return peer.measure(rtt);
-        }
-        if self.peers.len() >= self.peers_max {
-            self.evict_near(&node);
-        }
-        let peer = Peer { round_trips: [rtt, 0.0, 0.0], count: 1, coordinate: *other };
-        if self.peers.len() < self.peers_max {
-            self.peers.insert(node, Box::new(peer));
-        }
-        rtt
-    }
-
-    /// Drops the next node in the order of hashes: as good as any, and found without a list.
-    fn evict_near(&mut self, node: &PeerKey) {
-        let next = self.peers.range(node.clone()..).next().or_else(|| self.peers.first_key_value());
-        if let Some(victim) = next.map(|(name, _)| name.clone()) {
-            self.peers.remove(&victim);
-        }
-    }
-}
-
-impl Peer {
-    fn measure(&mut self, rtt: f64) -> f64 {
-        if self.count == LATENCY_WINDOW {
-            self.round_trips.rotate_left(1);
-            self.count -= 1;
-        }
-        self.round_trips[self.count] = rtt;
-        self.count += 1;
-        let mut sorted = self.round_trips;
-        let sorted = &mut sorted[..self.count];
-        sorted.sort_unstable_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
     }
 }
 
@@ -227,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_step_of_the_original_is_reproduced_to_the_bit() {
-        let mut client = Client::new(64);
+        let mut client = Client::new(64, 7);
         let mut updates = 0;
         for line in STEPS.lines() {
             let step: Value = serde_json::from_str(line).expect("JSON");
@@ -262,7 +204,7 @@ mod tests {
 
     #[test]
     fn two_nodes_come_to_predict_their_round_trip() {
-        let (mut a, mut b) = (Client::new(8), Client::new(8));
+        let (mut a, mut b) = (Client::new(8, 7), Client::new(8, 7));
         let (a_name, b_name): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
         let rtt = Duration::from_millis(40);
         for _ in 0..200 {
@@ -273,12 +215,12 @@ mod tests {
         let predicted = a.coordinate().distance(&b.coordinate());
         assert!(predicted.abs_diff(rtt) < Duration::from_millis(2), "{predicted:?}");
         assert!(a.coordinate().error < 0.2);
-        assert_eq!(a.peer("b"), Some(&a.peers[&super::key(&b_name)].coordinate));
+        assert_eq!(a.peer("b").map(|place| place.distance(&b.coordinate()) < rtt), Some(true));
     }
 
     #[test]
     fn a_place_that_became_nonsense_starts_afresh() {
-        let mut client = Client::new(8);
+        let mut client = Client::new(8, 7);
         let far = Coordinate { vec: [1e300; DIMENSIONS], ..Coordinate::new() };
         assert_eq!(client.update(&"far".into(), &far, Duration::from_millis(1), || 0.7), Ok(()));
         assert_eq!(client.resets(), 1);
@@ -290,24 +232,24 @@ mod tests {
 
     #[test]
     fn forgotten_and_surplus_nodes_take_no_memory() {
-        let mut client = Client::new(3);
+        let mut client = Client::new(3, 7);
         assert!(client.own.is_none(), "nothing before the first measurement");
         for n in 0..9 {
             let node: Arc<str> = std::format!("n{n}").into();
             let _ = client.update(&node, &Coordinate::new(), Duration::from_millis(5), || 0.7);
             assert!(client.peer(&node).is_some());
-            assert!(client.peers.len() <= 3);
+            assert!(client.peers_len() <= 3);
         }
         client.forget("n8");
         assert_eq!(client.peer("n8"), None);
-        let mut none = Client::new(0);
+        let mut none = Client::new(0, 7);
         assert_eq!(none.update(&"a".into(), &Coordinate::new(), Duration::ZERO, || 0.7), Ok(()));
-        assert!(none.peers.is_empty());
+        assert!(none.peers_len() == 0);
     }
 
     #[quickcheck]
     fn whatever_others_claim_the_own_coordinate_stays_valid(steps: Vec<(u8, Vec<f64>, u64)>) -> bool {
-        let mut client = Client::new(4);
+        let mut client = Client::new(4, 7);
         steps.into_iter().all(|(node, parts, rtt)| {
             let part = |index: usize| parts.get(index).copied().unwrap_or(0.5);
             let other = Coordinate {
@@ -319,7 +261,7 @@ mod tests {
             let node: Arc<str> = std::format!("{}", node % 9).into();
             let rtt = Duration::from_nanos(rtt % 11_000_000_000);
             let _ = client.update(&node, &other, rtt, || 0.3);
-            client.coordinate().is_valid() && client.peers.len() <= 4
+            client.coordinate().is_valid() && client.peers_len() <= 4
         })
     }
 }

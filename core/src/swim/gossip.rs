@@ -17,6 +17,7 @@ use crate::context::{Context, give_back};
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::trace::Decision;
+use crate::wire::compound::Compound;
 use crate::wire::limits::COMPOUND_PARTS_MAX;
 
 /// Of a message's copies, one in this many is left to ride on pings and acks. With fewer copies than
@@ -68,42 +69,73 @@ enum About {
     Topic(u64),
 }
 
-/// Messages chosen for one packet.
-pub(crate) type Batch = SmallVec<[Bytes; 8]>;
-
 /// The place of a message in its queue: least sent first, then longest, then newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     transmits: u32,
-    len: Reverse<usize>,
+    /// Messages fit a packet, so their lengths fit here.
+    len: Reverse<u32>,
     id: Reverse<u64>,
 }
 
+const _: () = assert!(size_of::<Rank>() == 16, "a rank is moved with each transmission");
+
 #[derive(Clone, Debug)]
 struct Broadcast {
+    rank: Rank,
     bytes: Bytes,
     about: Option<About>,
     waiter: Option<Waiter>,
 }
 
+/// Which broadcast of a queue; stays the same from its first transmission to its last.
+type Slot = u32;
+
+/// Broadcasts stay where they are; what moves as they are sent is their rank.
 #[derive(Clone, Debug, Default)]
 struct Queue {
-    order: BTreeMap<Rank, Broadcast>,
+    order: BTreeMap<Rank, Slot>,
+    slots: Vec<Option<Broadcast>>,
+    free: Vec<Slot>,
 }
 
 impl Queue {
     /// The message to take next into `free` bytes: in the least sent tier that has one fitting,
     /// the longest that fits.
-    fn fitting(&self, free: usize, from_tier: u32) -> Option<Rank> {
+    fn fitting(&self, free: usize, from_tier: u32) -> Option<(Rank, Slot)> {
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
         let mut tier = from_tier;
         loop {
             let start = Rank { transmits: tier, len: Reverse(free), id: Reverse(u64::MAX) };
-            let (rank, _) = self.order.range(start..).next()?;
+            let (rank, slot) = self.order.range(start..).next()?;
             if rank.transmits == tier {
-                return Some(*rank);
+                return Some((*rank, *slot));
             }
             tier = rank.transmits;
         }
+    }
+
+    fn put(&mut self, broadcast: Broadcast) -> Slot {
+        let rank = broadcast.rank;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() as Slot - 1
+        });
+        self.slots[slot as usize] = Some(broadcast);
+        self.order.insert(rank, slot);
+        slot
+    }
+
+    /// Takes a broadcast out, whether it is in the order or not.
+    fn take(&mut self, slot: Slot) -> Option<Broadcast> {
+        let broadcast = self.slots.get_mut(slot as usize)?.take()?;
+        self.order.remove(&broadcast.rank);
+        self.free.push(slot);
+        if self.free.len() == self.slots.len() {
+            // Nothing is left: busier times are over.
+            (self.slots, self.free) = (Vec::new(), Vec::new());
+        }
+        Some(broadcast)
     }
 }
 
@@ -112,7 +144,7 @@ impl Queue {
 struct Changes {
     queue: Queue,
     /// Where the change of a topic stands.
-    places: BTreeMap<u64, Rank>,
+    places: BTreeMap<u64, Slot>,
     /// Bytes of all of them.
     bytes: usize,
     /// Hashes of the members told last, oldest first.
@@ -125,7 +157,7 @@ pub(crate) struct Gossip {
     /// Those of [`Class::COMMON`].
     queues: [Queue; 4],
     /// Where a member's broadcast stands in the first queue.
-    about: HashMap<Arc<str>, Rank, foldhash::fast::FixedState>,
+    about: HashMap<Arc<str>, Slot, foldhash::fast::FixedState>,
     /// Those of the registry; `None` while there are none.
     changes: Option<Box<Changes>>,
     next_id: u64,
@@ -155,10 +187,10 @@ impl Gossip {
         self.queues.get(class as usize).or_else(|| Some(&self.changes.as_ref()?.queue))
     }
 
-    fn queue_mut(&mut self, class: Class) -> &mut Queue {
+    fn queue_mut(&mut self, class: Class) -> Option<&mut Queue> {
         match self.queues.get_mut(class as usize) {
-            Some(queue) => queue,
-            None => &mut self.changes.get_or_insert_default().queue,
+            Some(queue) => Some(queue),
+            None => self.changes.as_mut().map(|changes| &mut changes.queue),
         }
     }
 
@@ -190,32 +222,25 @@ impl Gossip {
         bytes: Bytes,
         waiter: Option<Waiter>,
     ) {
-        if let Some(rank) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
-            self.drop_message(cx, Class::Member, rank);
+        if let Some(slot) = self.about.remove(&*member).filter(|_| !bug!(cx, KeepsOldUpdates)) {
+            self.drop_message(cx, Class::Member, slot);
         }
-        let rank = self.insert(
-            cx,
-            Class::Member,
-            Broadcast { bytes, about: Some(About::Member(member.clone())), waiter },
-        );
-        self.about.insert(member, rank);
+        let slot = self.insert(cx, Class::Member, bytes, Some(About::Member(member.clone())), waiter);
+        self.about.insert(member, slot);
     }
 
     /// Queues a change of the registry, in place of an older one of the same topic. Returns how many
     /// were dropped because the queue is full.
     pub(crate) fn push_change(&mut self, cx: &mut Context, topic: u64, bytes: Bytes) -> usize {
         let older = self.changes.as_ref().and_then(|changes| changes.places.get(&topic).copied());
-        if let Some(rank) = older {
-            self.drop_message(cx, Class::Registry, rank);
+        if let Some(slot) = older {
+            self.drop_message(cx, Class::Registry, slot);
         }
         let len = bytes.len();
-        let rank = self.insert(
-            cx,
-            Class::Registry,
-            Broadcast { bytes, about: Some(About::Topic(topic)), waiter: None },
-        );
+        self.changes.get_or_insert_default();
+        let slot = self.insert(cx, Class::Registry, bytes, Some(About::Topic(topic)), None);
         let changes = self.changes.get_or_insert_default();
-        changes.places.insert(topic, rank);
+        changes.places.insert(topic, slot);
         changes.bytes += len;
         let mut dropped = self.prune(cx, Class::Registry, cx.config.queues.depth_max);
         while self.changes.as_ref().is_some_and(|it| it.bytes > CHANGES_BYTES_MAX) {
@@ -238,7 +263,7 @@ impl Gossip {
         waiter: Option<Waiter>,
         depth_max: usize,
     ) {
-        self.insert(cx, class, Broadcast { bytes, about: None, waiter });
+        self.insert(cx, class, bytes, None, waiter);
         self.prune(cx, class, depth_max);
     }
 
@@ -247,39 +272,47 @@ impl Gossip {
         let mut dropped = 0;
         while self.len(class) > depth_max {
             let last = self.queue(class).and_then(|queue| queue.order.last_key_value());
-            let Some((rank, _)) = last else { break };
-            let rank = *rank;
-            self.drop_message(cx, class, rank);
+            let Some((_, &slot)) = last else { break };
+            self.drop_message(cx, class, slot);
             cx.metrics.broadcasts_dropped += 1;
             dropped += 1;
         }
         dropped
     }
 
-    fn insert(&mut self, cx: &mut Context, class: Class, broadcast: Broadcast) -> Rank {
-        let rank = Rank { transmits: 0, len: Reverse(broadcast.bytes.len()), id: Reverse(self.next_id) };
+    fn insert(
+        &mut self,
+        cx: &mut Context,
+        class: Class,
+        bytes: Bytes,
+        about: Option<About>,
+        waiter: Option<Waiter>,
+    ) -> Slot {
+        let len = Reverse(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        let rank = Rank { transmits: 0, len, id: Reverse(self.next_id) };
         self.next_id += 1;
-        self.waiters += usize::from(broadcast.waiter.is_some());
-        self.queue_mut(class).order.insert(rank, broadcast);
+        self.waiters += usize::from(waiter.is_some());
+        let broadcast = Broadcast { rank, bytes, about, waiter };
+        let slot = match self.queues.get_mut(class as usize) {
+            Some(queue) => queue.put(broadcast),
+            None => self.changes.get_or_insert_default().queue.put(broadcast),
+        };
         self.pace.fresh(cx);
-        rank
+        slot
     }
 
-    fn drop_message(&mut self, cx: &mut Context, class: Class, rank: Rank) {
-        if let Some(broadcast) = self.queue_mut(class).order.remove(&rank) {
-            self.finish(cx, broadcast, rank.transmits, true);
+    fn drop_message(&mut self, cx: &mut Context, class: Class, slot: Slot) {
+        if let Some(broadcast) = self.queue_mut(class).and_then(|queue| queue.take(slot)) {
+            self.finish(cx, broadcast, true);
         }
     }
 
-    /// A broadcast is out of its queue for good.
-    fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, transmits: u32, dropped: bool) {
-        self.waiters -= usize::from(broadcast.waiter.is_some());
-        self.done.extend(broadcast.waiter);
-        let member = match broadcast.about {
-            Some(About::Topic(topic)) => {
-                self.forget_change(topic, broadcast.bytes.len());
-                return;
-            }
+    fn finish(&mut self, cx: &mut Context, broadcast: Broadcast, dropped: bool) {
+        let Broadcast { rank: Rank { transmits, .. }, about, waiter, bytes } = broadcast;
+        self.waiters -= usize::from(waiter.is_some());
+        self.done.extend(waiter);
+        let member = match about {
+            Some(About::Topic(topic)) => return self.forget_change(topic, bytes.len()),
             Some(About::Member(member)) => {
                 self.about.remove(&member);
                 Some(member)
@@ -298,61 +331,64 @@ impl Gossip {
         }
     }
 
+    /// Whether there are waiters whose broadcast is done.
+    pub(crate) fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
     /// Waiters whose broadcast is done.
     pub(crate) fn take_done(&mut self) -> Vec<Waiter> {
         core::mem::take(&mut self.done)
     }
 
-    /// Chooses messages for a packet with `free` bytes. Each counts as sent once; `limits` says for
-    /// each class after how many times they are done. `classes` are those the target understands.
+    /// Adds messages to a packet that has `free` bytes left; returns how many. Each counts as sent
+    /// once; `limits` says for each class after how many times they are done. `classes` are those
+    /// the target understands.
     pub(crate) fn fill(
         &mut self,
         cx: &mut Context,
         mut free: usize,
         limits: Limits,
         classes: &[Class],
-        batch: &mut Batch,
-    ) {
+        packet: &mut Compound,
+    ) -> usize {
         let most = cx.config.gossip.updates_per_packet.unwrap_or(COMPOUND_PARTS_MAX - 1);
+        let mut added = 0;
         for &class in classes {
-            let limit = limits.of(class);
-            let mut taken: SmallVec<[(Rank, Broadcast); 8]> = SmallVec::new();
+            let mut taken: SmallVec<[Slot; 16]> = SmallVec::new();
             let mut tier = 0;
-            while batch.len() < most && free > MESSAGE_OVERHEAD {
-                let queue = self.queue(class);
-                let fitting = queue.and_then(|queue| queue.fitting(free - MESSAGE_OVERHEAD, tier));
-                let Some(rank) = fitting else { break };
-                let Some(broadcast) = self.queue_mut(class).order.remove(&rank) else { break };
+            while added < most && free > MESSAGE_OVERHEAD {
+                let Some(queue) = self.queue_mut(class) else { break };
+                let Some((rank, slot)) = queue.fitting(free - MESSAGE_OVERHEAD, tier) else { break };
+                queue.order.remove(&rank);
+                let Some(broadcast) = &queue.slots[slot as usize] else { break };
                 if !bug!(cx, OverfillsPackets) {
                     free -= MESSAGE_OVERHEAD + broadcast.bytes.len();
                 }
                 tier = rank.transmits;
-                batch.push(broadcast.bytes.clone());
-                taken.push((rank, broadcast));
+                packet.push(&broadcast.bytes);
+                taken.push(slot);
+                added += 1;
             }
-            for (rank, broadcast) in taken {
-                self.sent(cx, class, rank, broadcast, limit);
+            for slot in taken {
+                self.sent(cx, class, slot, limits.of(class));
             }
         }
+        added
     }
 
     /// Puts a message back behind those sent less often, or finishes it.
-    fn sent(&mut self, cx: &mut Context, class: Class, mut rank: Rank, broadcast: Broadcast, limit: u32) {
-        rank.transmits += 1;
+    fn sent(&mut self, cx: &mut Context, class: Class, slot: Slot, limit: u32) {
         let limit = if bug!(cx, TellsTooOften) { 2 * limit } else { limit };
-        if rank.transmits >= limit && !bug!(cx, TellsForEver) {
-            self.finish(cx, broadcast, rank.transmits, false);
+        let Some(queue) = self.queue_mut(class) else { return };
+        let Some(broadcast) = queue.slots[slot as usize].as_mut() else { return };
+        broadcast.rank.transmits += 1;
+        if broadcast.rank.transmits < limit || bug!(cx, TellsForEver) {
+            queue.order.insert(broadcast.rank, slot);
             return;
         }
-        let place = match &broadcast.about {
-            Some(About::Member(member)) => self.about.get_mut(member),
-            Some(About::Topic(topic)) => self.changes.as_mut().and_then(|it| it.places.get_mut(topic)),
-            None => None,
-        };
-        if let Some(place) = place {
-            *place = rank;
-        }
-        self.queue_mut(class).order.insert(rank, broadcast);
+        let Some(broadcast) = queue.take(slot) else { return };
+        self.finish(cx, broadcast, false);
     }
 
     /// A round has been sent: when the next one leaves.

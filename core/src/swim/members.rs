@@ -66,7 +66,7 @@ impl Members {
         Members { view: view.seen_by(me.clone()), known: view.len(), statuses, ..Self::new(0, me) }
     }
 
-    pub(crate) fn view(&self) -> &View {
+    pub(crate) const fn view(&self) -> &View {
         &self.view
     }
 

@@ -18,8 +18,16 @@ use crate::swim::members::Name;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::{Notice, Swim};
 use crate::timers::Key;
-use crate::trace::Decision;
+use crate::trace::{Cause, Decision};
 use crate::wire::message::{Alive, Dead, Suspect};
+
+/// The highest incarnation that anybody is believed at once: half of the range. A member counts one
+/// step for each time it was accused, so a higher one is an error or an attack. Believed, it would
+/// wedge its member: nobody, not the member itself, can say anything newer than the end of the range.
+const LAST_CREDIBLE: Incarnation = 1 << 31;
+/// From what is held a member may go on beyond that, by no more than this at once: so that it can
+/// contradict whatever was believed.
+const STEP_MAX: Incarnation = 1 << 16;
 
 /// A claim that a member lives, with every default filled in.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +83,9 @@ impl Swim {
         }
         if let Err(reason) = self.admit(cx, claim) {
             return cx.refuse(source, reason);
+        }
+        if !self.credible(cx, claim.name, claim.incarnation) {
+            return;
         }
         let known = self.members.known(claim.name).cloned();
         let mut moved = false;
@@ -137,6 +148,20 @@ impl Swim {
         Ok(())
     }
 
+    /// Whether a member can have counted to this incarnation; refuses what says so if not.
+    fn credible(&self, cx: &mut Context, name: &str, incarnation: Incarnation) -> bool {
+        if incarnation <= LAST_CREDIBLE {
+            return true;
+        }
+        let held = self.members.get(name).map_or(0, |member| member.incarnation);
+        let credible = incarnation <= held.saturating_add(STEP_MAX);
+        if let (false, Cause::Packet(source) | Cause::Stream(source)) = (credible, &cx.cause) {
+            let source = *source;
+            cx.refuse(source, Refusal::Other("an incarnation that cannot be true"));
+        }
+        credible
+    }
+
     /// Whether another address may take over a member's name: it left, or died long enough ago.
     fn may_move(&self, cx: &Context, member: &Member) -> bool {
         let reclaim = cx.config.members.dead_reclaim;
@@ -184,32 +209,24 @@ impl Swim {
     /// Somebody suspects a member.
     pub(crate) fn apply_suspect(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
         cx.metrics.suspect_in += 1;
-        let Some(member) = self.members.known(accusation.node).cloned() else { return };
-        if accusation.incarnation < member.incarnation {
+        if !self.credible(cx, accusation.node, accusation.incarnation) {
             return;
         }
-        let name = member.identity.name.clone();
-        if let Some(suspicion) = self.suspicions.get_mut(&name) {
-            if !rare!(cx, ConfirmationLost) && suspicion.confirm(accusation.from) {
-                let (mut at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
-                if bug!(cx, GrantsTimeAnew) {
-                    at = cx.now + Duration::from_secs(100);
-                }
-                cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
-                self.trace_suspicion(cx, &name, accusation.from, confirmations);
-                self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
-            }
+        let Some(member) = self.members.known(accusation.node) else { return };
+        if accusation.incarnation < member.incarnation {
             return;
         }
         let open = match member.state {
             State::Alive => true,
+            State::Suspect => return self.confirm(cx, accusation),
             State::Dead => bug!(cx, SuspectsTheDead),
             State::Left => bug!(cx, SuspectsTheLeft),
-            State::Suspect | State::Forgotten => false,
+            State::Forgotten => false,
         };
         if !open {
             return;
         }
+        let (member, name) = (member.clone(), member.identity.name.clone());
         if *name == *self.me && !bug!(cx, ForgetsToRefute) {
             return self.refute(cx, accusation.incarnation, State::Suspect, accusation.from);
         }
@@ -227,6 +244,25 @@ impl Swim {
         self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
     }
 
+    /// Somebody suspects a member that is suspect already. Most of what is heard of a failure is
+    /// this, and most of it nothing new.
+    fn confirm(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
+        let Some(suspicion) = self.suspicions.get(accusation.node) else { return };
+        if rare!(cx, ConfirmationLost) || !suspicion.would_confirm(accusation.from) {
+            return;
+        }
+        let (name, from) = (self.shared_name(accusation.node), self.shared_name(accusation.from));
+        let Some(suspicion) = self.suspicions.get_mut(&name) else { return };
+        suspicion.confirm(from);
+        let (mut at, confirmations) = (suspicion.deadline(), suspicion.confirmations());
+        if bug!(cx, GrantsTimeAnew) {
+            at = cx.now + Duration::from_secs(100);
+        }
+        cx.timers.set(Key::Suspicion(name.clone()), at.max(cx.now));
+        self.trace_suspicion(cx, &name, accusation.from, confirmations);
+        self.gossip_accusation(cx, name, Accuse::Suspect, accusation, None);
+    }
+
     /// Somebody says that a member is dead or, if it says so itself, has left.
     pub(crate) fn apply_dead(
         &mut self,
@@ -235,15 +271,15 @@ impl Swim {
         waiter: Option<Waiter>,
     ) {
         cx.metrics.dead_in += 1;
-        let Some(member) = self.members.known(accusation.node).cloned() else { return };
-        if accusation.incarnation < member.incarnation {
+        if !self.credible(cx, accusation.node, accusation.incarnation) {
             return;
         }
-        let name = member.identity.name.clone();
+        let Some(member) = self.members.known(accusation.node) else { return };
         let before = member.state;
-        if !matches!(before, State::Alive | State::Suspect) {
+        if accusation.incarnation < member.incarnation || !matches!(before, State::Alive | State::Suspect) {
             return;
         }
+        let (member, name) = (member.clone(), member.identity.name.clone());
         if *name == *self.me && !self.leaving {
             return self.refute(cx, accusation.incarnation, State::Dead, accusation.from);
         }

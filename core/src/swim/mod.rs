@@ -36,7 +36,7 @@ use crate::registry::marker::encode_meta;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
 use crate::swim::awareness::Awareness;
-use crate::swim::gossip::{Batch, Class, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
+use crate::swim::gossip::{Class, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
 use crate::swim::join::Joins;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::{Members, Name, Walk};
@@ -49,6 +49,7 @@ use crate::swim::suspicion::Suspicion;
 use crate::time::Time;
 use crate::timers::Tick;
 use crate::trie::Record as _;
+use crate::wire::limits::CRC_OVERHEAD;
 
 /// Members gossiped to last that the next round leaves out, at most.
 const TOLD_LATELY_MAX: usize = 12;
@@ -200,18 +201,18 @@ impl Swim {
         if !self.gossip.is_round_due(cx, limits, classes) {
             return;
         }
-        let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - self.packets.overhead();
+        let crc = target.identity.versions.protocol_max >= CRC_SINCE;
+        let checksum = if crc { CRC_OVERHEAD } else { 0 };
+        let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - checksum - self.packets.overhead();
         if rare!(cx, SmallPackets) {
             budget /= 8;
         }
-        let mut batch = Batch::new();
-        self.gossip.fill(cx, budget, limits, classes, &mut batch);
-        if batch.is_empty() {
+        let parts = self.packets.begin();
+        if self.gossip.fill(cx, budget, limits, classes, parts) == 0 {
             return;
         }
         cx.metrics.gossip_packets += 1;
-        let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-        self.packets.send_parts(cx, target.identity.addr, &batch, crc);
+        self.packets.finish(cx, target.identity.addr, crc);
     }
 
     fn limits(&self, cx: &Context) -> Limits {
@@ -277,7 +278,10 @@ impl Swim {
     /// Gives back memory that busier times needed.
     pub(crate) fn rest(&mut self) {
         self.gossip.rest();
-        self.packets.rest();
+        if self.members.pool.is_none() {
+            // What is lent is not the node's to give back.
+            self.packets.rest();
+        }
         self.probing.rest();
         self.members.rest();
         self.joins.rest();
@@ -292,8 +296,9 @@ impl Swim {
     /// Sends one message, with whatever updates fit behind it. `name` is the member that lives at
     /// `to`, empty if that is not known.
     fn send(&mut self, cx: &mut Context, to: SocketAddr, name: &str, encode: impl FnOnce(&mut Vec<u8>)) {
-        let len = self.packets.begin(encode);
-        let mut batch = Batch::new();
+        let parts = self.packets.begin();
+        parts.push_with(encode);
+        let len = parts.encoded_len();
         if cx.config.gossip.piggyback && !self.gossip.is_empty() {
             let taken = len + 2 * MESSAGE_OVERHEAD + self.packets.overhead();
             if let Some(budget) = cx.config.packet.size.checked_sub(taken) {
@@ -301,10 +306,10 @@ impl Swim {
                     && self.members.known(name).is_some_and(|member| member.identity.keeps_registry());
                 let classes = Class::understood(keeps_registry);
                 let limits = self.limits(cx);
-                self.gossip.fill(cx, budget, limits, classes, &mut batch);
+                self.gossip.fill(cx, budget, limits, classes, self.packets.parts());
             }
         }
-        self.packets.finish(cx, to, &batch);
+        self.packets.finish(cx, to, false);
     }
 }
 

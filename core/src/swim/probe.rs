@@ -156,9 +156,10 @@ impl Swim {
             return self.send(cx, to, node, |out| ping.encode(out));
         };
         let suspect = Suspect { node, from: &me, incarnation };
-        let parts =
-            [self.packets.encode(|out| ping.encode(out)), self.packets.encode(|out| suspect.encode(out))];
-        self.packets.send_parts(cx, to, &parts, crc);
+        let parts = self.packets.begin();
+        parts.push_with(|out| ping.encode(out));
+        parts.push_with(|out| suspect.encode(out));
+        self.packets.finish(cx, to, crc);
     }
 
     /// The ack is late: ask helpers and, at the same time, try a stream.

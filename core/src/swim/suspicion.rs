@@ -32,12 +32,17 @@ impl Suspicion {
     }
 
     /// Counts an accuser; whether that was news.
-    pub(crate) fn confirm(&mut self, from: &str) -> bool {
-        if self.confirmations() >= self.needed || self.accusers.iter().any(|known| **known == *from) {
-            return false;
+    pub(crate) fn confirm(&mut self, from: Arc<str>) -> bool {
+        let news = self.would_confirm(&from);
+        if news {
+            self.accusers.push(from);
         }
-        self.accusers.push(from.into());
-        true
+        news
+    }
+
+    /// Whether an accuser would count.
+    pub(crate) fn would_confirm(&self, from: &str) -> bool {
+        self.confirmations() < self.needed && !self.accusers.iter().any(|known| **known == *from)
     }
 
     /// Independent confirmations so far.
@@ -96,7 +101,7 @@ mod tests {
         let mut suspicion = Suspicion::new(config, members, "first".into(), Time::ZERO);
         let mut seen = alloc::vec![suspicion.deadline().since(Time::ZERO).as_millis()];
         for accuser in ["a", "b", "c", "d", "e", "f"] {
-            if suspicion.confirm(accuser) {
+            if suspicion.confirm(accuser.into()) {
                 seen.push(suspicion.deadline().since(Time::ZERO).as_millis());
             }
         }
@@ -120,9 +125,9 @@ mod tests {
     fn an_accuser_counts_once_and_the_first_not_at_all() {
         let lan = config(|n, a| Config::lan(n, a));
         let mut suspicion = Suspicion::new(&lan, 10, "a".into(), Time::ZERO);
-        assert!(!suspicion.confirm("a"));
-        assert!(suspicion.confirm("b"));
-        assert!(!suspicion.confirm("b"));
+        assert!(!suspicion.confirm("a".into()));
+        assert!(suspicion.confirm("b".into()));
+        assert!(!suspicion.confirm("b".into()));
         assert_eq!(suspicion.confirmations(), 1);
     }
 }

@@ -152,14 +152,8 @@ impl<R: Record> Subtree<R> {
         }
         match &self.node {
             Node::Empty => None,
-            Node::Leaf(records) => {
-                let place = hash ^ mask;
-                let later = |record: &&R| {
-                    let ordering = (record.hash() ^ mask).cmp(&place);
-                    counts::<LIVE, R>(record) && ordering.then_with(|| record.key().cmp(key)).is_gt()
-                };
-                records.iter().filter(later).min_by(|a, b| order(mask, *a, *b))
-            }
+            Node::Leaf(records) => next_of_leaf::<LIVE, R>(records, mask, hash ^ mask, key)
+                .unwrap_or_else(|| next_by_key::<LIVE, R>(records, mask, hash, key)),
             Node::Inner(inner) => {
                 let block = inner.block(slot(hash, depth));
                 let below = depth + SLOT_BITS;
@@ -172,6 +166,52 @@ impl<R: Record> Subtree<R> {
             }
         }
     }
+}
+
+/// The record of a leaf that comes after a place in a walk. `None`: hashes are equal, and keys
+/// must be looked at.
+fn next_of_leaf<'a, const LIVE: bool, R: Record>(
+    records: &'a [R],
+    mask: u64,
+    place: u64,
+    key: &R::Key,
+) -> Option<Option<&'a R>> {
+    // Without branches on what nobody can predict.
+    let (mut next, mut at) = (u64::MAX, records.len());
+    let (mut equal, mut equal_at) = (0u32, 0);
+    for (index, record) in records.iter().enumerate() {
+        let here = record.hash() ^ mask;
+        let better = counts::<LIVE, R>(record) & (here > place) & (here < next);
+        next = if better { here } else { next };
+        at = if better { index } else { at };
+        equal_at = if here == place { index } else { equal_at };
+        equal += u32::from(here == place);
+    }
+    // A record at the place is mostly the one the walk comes from. The last place of all cannot be
+    // told from none; records of equal hashes lie side by side.
+    let found = records.get(at);
+    let twin = |other: Option<&R>| other.is_some_and(|other| other.hash() ^ mask == next);
+    let unclear = equal > 1
+        || equal == 1 && records[equal_at].key() != key
+        || found.is_none() && records.iter().any(|record| record.hash() ^ mask == u64::MAX)
+        || found.is_some() && (twin(records.get(at + 1)) || at > 0 && twin(records.get(at - 1)));
+    (!unclear).then_some(found)
+}
+
+/// The same where hashes may be equal.
+#[cold]
+fn next_by_key<'a, const LIVE: bool, R: Record>(
+    records: &'a [R],
+    mask: u64,
+    hash: u64,
+    key: &R::Key,
+) -> Option<&'a R> {
+    let place = hash ^ mask;
+    let later = |record: &&R| {
+        let ordering = (record.hash() ^ mask).cmp(&place);
+        counts::<LIVE, R>(record) && ordering.then_with(|| record.key().cmp(key)).is_gt()
+    };
+    records.iter().filter(later).min_by(|a, b| order(mask, *a, *b))
 }
 
 /// The record at `rank` in the order of a walk through a leaf.

@@ -203,3 +203,19 @@ fn commands_after_the_leave_get_an_answer() {
     cluster.run(secs(10));
     assert_eq!(cluster.state(0, "n1"), Some(State::Left), "none of them brings it back");
 }
+
+#[test]
+fn a_living_member_that_is_pruned_is_taken_back() {
+    let mut cluster = Cluster::lan(4).joined();
+    let token = cluster.force_leave(0, "n3", true);
+    let _ = cluster.answer(0, token);
+    cluster.until("it is hidden or not, and then alive everywhere", secs(10), |c| {
+        c.count(&[0, 1, 2, 3], |c, h| c.status(h, "n3") == Some(Status::Alive)) == 4
+    });
+    // One has not heard the contradiction, and prunes it when its time is over.
+    let at = cluster.member(1, "n3").unwrap().status_ltime();
+    cluster.inject(Cluster::address(0), 1, &wire::leave_intent("n3", at.0 + 1, true));
+    cluster.run(secs(60));
+    cluster.assert_converged();
+    cluster.assert_status(&[0, 1, 2, 3], "n3", Some(Status::Alive));
+}

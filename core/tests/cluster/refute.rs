@@ -88,6 +88,34 @@ fn an_accusation_at_the_last_incarnation_does_no_harm() {
     cluster.assert_converged();
 }
 
+#[test]
+fn an_incarnation_that_cannot_be_true_is_believed_by_nobody() {
+    let mut cluster = Cluster::lan(3).joined();
+    let n0 = Cluster::address(0);
+    for claim in [
+        wire::alive("n0", n0, u32::MAX.into()),
+        wire::suspect("n0", u32::MAX.into(), "n1"),
+        wire::dead("n0", u32::MAX.into(), "n0"),
+        wire::alive("n0", n0, (1 << 31) + 1),
+    ] {
+        let before = cluster.refusals(1);
+        cluster.inject(Cluster::address(2), 1, &claim);
+        assert_eq!(cluster.refusals(1), before + 1);
+        cluster.assert_converged();
+    }
+}
+
+#[test]
+fn whatever_incarnation_was_believed_can_be_contradicted() {
+    let mut cluster = Cluster::lan(3).joined();
+    cluster.inject(Cluster::address(2), 1, &wire::suspect("n0", 1 << 31, "n2"));
+    assert_eq!(cluster.state(1, "n0"), Some(State::Suspect));
+    cluster.run(secs(5));
+    cluster.assert_converged();
+    assert_eq!(cluster.member(1, "n0").unwrap().incarnation(), (1 << 31) + 1);
+    cluster.assert_nobody_heard(MemberEventKind::Failed);
+}
+
 /// Pings from `host` to `target` in the tap, with what travelled in the same packet.
 fn pings(cluster: &Cluster, host: usize, target: &str) -> Vec<Vec<Read>> {
     let from_host = cluster.net.tap.iter().filter(|p| p.from == host);

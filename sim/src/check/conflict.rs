@@ -34,6 +34,9 @@ impl Conflicts {
             Sight::Output(tidings_core::Output::Event(event)) => return self.on_event(world, place, event),
             _ => {}
         }
+        if self.due.is_empty() {
+            return None;
+        }
         let (name, _) = self.due.iter().find(|(_, due)| **due <= world.now())?;
         let name = name.clone();
         self.due.remove(&name);

@@ -1,25 +1,33 @@
 //! M1 to M7, M12, M16 and S5, S7: what hosts hold of each other, and what they tell of it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::{
     Cause, Decision, Event, Incarnation, Member, MemberEventKind, State, Status, Time, Trace, View,
 };
 
-use super::{ByName, Place};
+use super::Place;
+use super::names::{ByName, NameId, Names};
 use crate::host::Host;
 use crate::rider::Rider;
 use crate::watch::Violation;
 use crate::world::World;
 
-/// What members have said of themselves, by name.
+/// What members have said of themselves.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Membership {
-    /// The highest incarnation each has issued.
-    issued: ByName<Incarnation>,
-    /// The tags each has published, in order.
-    metas: ByName<Vec<bytes::Bytes>>,
+    /// By the numbers of their names.
+    said: Vec<Said>,
+}
+
+/// What a member has said of itself.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// The highest incarnation it has issued.
+    issued: Incarnation,
+    /// The tags it has published, in order.
+    metas: Vec<bytes::Bytes>,
 }
 
 /// A suspicion that a host has.
@@ -29,7 +37,7 @@ struct Doubt {
     min: Duration,
     max: Duration,
     deadline: Time,
-    accusers: Vec<String>,
+    accusers: Vec<NameId>,
 }
 
 /// What an application was told of each member: since a start in the middle of a cluster, of which
@@ -41,16 +49,9 @@ struct Told {
 }
 
 impl Told {
-    fn get(&self, name: &str) -> Status {
+    fn get(&self, id: NameId, name: &str) -> Status {
         let before = || self.start.get(name).map_or(Status::None, Member::status);
-        self.since.get(name).copied().unwrap_or_else(before)
-    }
-
-    fn set(&mut self, name: &str, status: Status) {
-        match self.since.get_mut(name) {
-            Some(known) => *known = status,
-            None => drop(self.since.insert(name.to_owned(), status)),
-        }
+        self.since.get(&id).copied().unwrap_or_else(before)
     }
 }
 
@@ -59,8 +60,10 @@ impl Told {
 pub(super) struct Seen {
     told: Told,
     doubts: ByName<Doubt>,
-    /// Which of the tags published each member's were when seen last.
-    meta_place: HashMap<String, usize>,
+    /// Which of the tags published each member's were when seen last; not the first ones.
+    meta_place: ByName<usize>,
+    /// Whom SWIM has forgotten since the view was looked at last.
+    forgotten: Vec<Arc<str>>,
 }
 
 impl Seen {
@@ -68,6 +71,11 @@ impl Seen {
     pub(super) fn starting(view: View) -> Self {
         let told = Told { start: view, since: ByName::default() };
         Seen { told, ..Seen::default() }
+    }
+
+    /// The view has been looked at.
+    pub(super) fn looked(&mut self) {
+        self.forgotten.clear();
     }
 }
 
@@ -77,15 +85,23 @@ const fn live(state: State) -> bool {
 
 impl Membership {
     /// Takes down what a running host says of itself now.
-    pub(super) fn published<R>(&mut self, host: &Host<R>) {
-        let Some(node) = host.node() else { return };
-        let view = node.view();
-        let Some(own) = view.local() else { return };
-        let issued = self.issued.entry(own.name().to_owned()).or_default();
-        *issued = (*issued).max(own.incarnation());
-        let metas = self.metas.entry(own.name().to_owned()).or_default();
-        if metas.last() != Some(&own.identity().meta) {
-            metas.push(own.identity().meta.clone());
+    pub(super) fn published<R>(&mut self, names: &mut Names, host: &Host<R>) {
+        let Some(own) = host.node().and_then(|node| node.members().local()) else { return };
+        let place = names.id(own.name()).place();
+        if self.said.len() <= place {
+            self.said.resize_with(place + 1, Said::default);
+        }
+        let said = &mut self.said[place];
+        said.issued = said.issued.max(own.incarnation());
+        if said.metas.last() != Some(&own.identity().meta) {
+            said.metas.push(own.identity().meta.clone());
+        }
+    }
+
+    /// Takes down what all who have this name say of themselves now.
+    fn ask<R: Rider>(&mut self, world: &World<R>, names: &mut Names, name: &str) {
+        for host in world.hosts().iter().filter(|host| host.name() == name) {
+            self.published(names, host);
         }
     }
 
@@ -93,17 +109,16 @@ impl Membership {
     pub(super) fn issued<R: Rider>(
         &mut self,
         world: &World<R>,
-        name: &str,
+        names: &mut Names,
+        id: NameId,
         at_least: Incarnation,
     ) -> Incarnation {
-        let known = self.issued.get(name).copied().unwrap_or(0);
-        if known >= at_least {
-            return known;
+        let known = |said: &[Said]| said.get(id.place()).map_or(0, |said| said.issued);
+        if known(&self.said) < at_least {
+            let name = names.text(id).to_owned();
+            self.ask(world, names, &name);
         }
-        for host in world.hosts().iter().filter(|host| host.name() == name) {
-            self.published(host);
-        }
-        self.issued.get(name).copied().unwrap_or(0)
+        known(&self.said)
     }
 
     /// A host's view of a member has changed.
@@ -111,20 +126,21 @@ impl Membership {
         &mut self,
         world: &World<R>,
         place: Place<'_>,
+        names: &mut Names,
         seen: &mut super::Seen,
         lies: bool,
-        old: &Option<Member>,
-        new: &Option<Member>,
+        (old, new): (&Option<Member>, &Option<Member>),
     ) -> Option<Violation> {
         let Some(new) = new else {
-            let name = old.as_ref()?.name();
-            seen.membership.told.set(name, Status::None);
-            seen.membership.meta_place.remove(name);
+            let id = names.id(old.as_ref()?.name());
+            seen.membership.told.since.insert(id, Status::None);
+            seen.membership.meta_place.remove(&id);
             return None;
         };
         let name = new.name();
+        let id = names.id(name);
         if name == place.name {
-            self.published(&world.hosts()[place.host]);
+            self.published(names, &world.hosts()[place.host]);
             if !seen.leaving && new.state() != State::Alive {
                 return place.violation(
                     "M6 self is alive",
@@ -134,22 +150,24 @@ impl Membership {
             }
         }
         if let Some(old) = old {
-            let found = step(place, old, new);
+            let forgotten = old.state() == State::Forgotten
+                || seen.membership.forgotten.iter().any(|known| **known == *name);
+            let found = step(place, old, new, forgotten);
             if found.is_some() {
                 return found;
             }
-            if old.state() == State::Forgotten {
+            if forgotten {
                 // SWIM takes any incarnation of whom it has forgotten, and its tags with it.
-                seen.membership.meta_place.remove(name);
+                seen.membership.meta_place.remove(&id);
             }
         }
         if !lies {
-            let found = self.tags(world, place, &mut seen.membership, new);
+            let found = self.tags(world, place, names, &mut seen.membership, (id, new));
             if found.is_some() {
                 return found;
             }
         }
-        told_as_held(place, &seen.membership, new)
+        told_as_held(place, &seen.membership, (id, new))
     }
 
     /// S7: tags are some that the member published, and move forward only.
@@ -157,25 +175,26 @@ impl Membership {
         &mut self,
         world: &World<R>,
         place: Place<'_>,
+        names: &mut Names,
         seen: &mut Seen,
-        new: &Member,
+        (id, new): (NameId, &Member),
     ) -> Option<Violation> {
         let name = new.name();
         let meta = &new.identity().meta;
-        let earlier = seen.meta_place.get(name).copied().unwrap_or(0);
-        let find = |metas: &ByName<Vec<bytes::Bytes>>| {
-            let all = metas.get(name)?;
+        let earlier = seen.meta_place.get(&id).copied().unwrap_or(0);
+        let find = |said: &[Said]| {
+            let all = &said.get(id.place())?.metas;
             all.iter().skip(earlier).position(|known| known == meta).map(|found| earlier + found)
         };
-        let found = find(&self.metas).or_else(|| {
-            for host in world.hosts().iter().filter(|host| host.name() == name) {
-                self.published(host);
-            }
-            find(&self.metas)
+        let found = find(&self.said).or_else(|| {
+            self.ask(world, names, name);
+            find(&self.said)
         });
         match found {
             Some(found) => {
-                seen.meta_place.insert(name.to_owned(), found);
+                if found > earlier {
+                    seen.meta_place.insert(id, found);
+                }
                 None
             }
             None => place.violation("S7 tags", name, format!("it holds tags {:?} out of order", new.tags())),
@@ -184,16 +203,15 @@ impl Membership {
 }
 
 /// M1, M4, M5, S5: one member, before and after.
-fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
+fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool) -> Option<Violation> {
     let name = new.name();
     let moved = old.addr() != new.addr();
-    let forgotten = old.state() == State::Forgotten;
     if new.incarnation() < old.incarnation() && !moved && !forgotten {
         let what = format!("incarnation {} after {}", new.incarnation(), old.incarnation());
         return place.violation("M1 incarnation-monotone", name, what);
     }
     let gone = matches!(old.state(), State::Dead | State::Left);
-    if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved {
+    if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved && !forgotten {
         let what = format!(
             "{:?} at {} after {:?} at {}",
             new.state(),
@@ -208,7 +226,8 @@ fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
     {
         return place.violation("M5 left stays left", name, "a member that left is now failed".into());
     }
-    if new.status_ltime() < old.status_ltime() {
+    // Of a member that was pruned, the Serf layer has forgotten everything.
+    if new.status_ltime() < old.status_ltime() && new.status() != Status::None {
         let what = format!("status time {} after {}", new.status_ltime(), old.status_ltime());
         return place.violation("S5 intent order", name, what);
     }
@@ -216,8 +235,8 @@ fn step(place: Place<'_>, old: &Member, new: &Member) -> Option<Violation> {
 }
 
 /// M16: after everything was told, the application knows what the view holds.
-fn told_as_held(place: Place<'_>, seen: &Seen, new: &Member) -> Option<Violation> {
-    let told = seen.told.get(new.name());
+fn told_as_held(place: Place<'_>, seen: &Seen, (id, new): (NameId, &Member)) -> Option<Violation> {
+    let told = seen.told.get(id, new.name());
     let held = match new.status() {
         Status::Leaving => Status::Alive,
         other => other,
@@ -229,11 +248,17 @@ fn told_as_held(place: Place<'_>, seen: &Seen, new: &Member) -> Option<Violation
 }
 
 /// M16: each event is a change.
-pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) -> Option<Violation> {
+pub(super) fn on_event(
+    place: Place<'_>,
+    names: &mut Names,
+    seen: &mut super::Seen,
+    event: &Event,
+) -> Option<Violation> {
     let Event::Members(news) = event else { return None };
     for member in &news.members {
         let name = member.name();
-        let before = seen.membership.told.get(name);
+        let id = names.id(name);
+        let before = seen.membership.told.get(id, name);
         let after = match news.kind {
             MemberEventKind::Join => Status::Alive,
             MemberEventKind::Leave => Status::Left,
@@ -246,7 +271,7 @@ pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) 
             let what = format!("{} of a member that was {before}", news.kind);
             return place.violation("M16 events match state", name, what);
         }
-        seen.membership.told.set(name, after);
+        seen.membership.told.since.insert(id, after);
     }
     None
 }
@@ -255,6 +280,7 @@ pub(super) fn on_event(place: Place<'_>, seen: &mut super::Seen, event: &Event) 
 pub(super) fn on_trace<R>(
     place: Place<'_>,
     host: &Host<R>,
+    names: &mut Names,
     seen: &mut super::Seen,
     trace: &Trace,
 ) -> Option<Violation> {
@@ -276,14 +302,18 @@ pub(super) fn on_trace<R>(
                 let what = format!("from {before:?} to {after:?}");
                 return place.violation("M3 precedence", member, what);
             }
-            let doubt = seen.membership.doubts.remove(&**member);
+            if *after == State::Forgotten {
+                seen.membership.forgotten.push(member.clone());
+            }
+            let doubt = seen.membership.doubts.remove(&names.id(member));
             if let (Some(doubt), State::Dead, Cause::Timer) = (doubt, after, &trace.cause) {
                 return window(place, host, member, &doubt);
             }
             None
         }
         Decision::Suspicion { member, from, confirmations, remaining } => {
-            suspicion(place, host, seen, member, from, *confirmations, *remaining)
+            let id = names.id(from);
+            suspicion(place, host, seen, (names.id(member), member), (id, from), *confirmations, *remaining)
         }
         Decision::Awareness { after, .. } => {
             let most = host.config().awareness.max;
@@ -301,29 +331,29 @@ fn suspicion<R>(
     place: Place<'_>,
     host: &Host<R>,
     seen: &mut super::Seen,
-    member: &str,
-    from: &str,
+    (id, member): (NameId, &str),
+    (from_id, from): (NameId, &str),
     confirmations: u32,
     remaining: Duration,
 ) -> Option<Violation> {
     const NAME: &str = "M7 suspicion window";
     let deadline = place.local + remaining;
-    match seen.membership.doubts.get_mut(member) {
+    match seen.membership.doubts.get_mut(&id) {
         None => {
             // It may have learned of members before and after this in one and the same packet.
-            let (before, after) = (&seen.view, host.node()?.view());
+            let (before, after) = (&seen.view, host.node()?.members());
             let (min, _) = bounds(host, before.all().live().min(after.all().live()));
             let (_, max) = bounds(host, before.all().len().max(after.all().len()));
-            let accusers = vec![from.to_owned()];
+            let accusers = vec![from_id];
             let doubt = Doubt { since: place.local, min, max, deadline, accusers };
-            seen.membership.doubts.insert(member.to_owned(), doubt);
+            seen.membership.doubts.insert(id, doubt);
             None
         }
         Some(doubt) => {
-            if doubt.accusers.iter().any(|known| known == from) {
+            if doubt.accusers.contains(&from_id) {
                 return place.violation(NAME, member, format!("{from} counts twice"));
             }
-            doubt.accusers.push(from.to_owned());
+            doubt.accusers.push(from_id);
             if doubt.accusers.len() as u32 != confirmations + 1 {
                 return place.violation(NAME, member, format!("{confirmations} confirmations are too many"));
             }

@@ -8,12 +8,54 @@
 //!
 //! Nothing is parsed from logs: the checkers see inputs, outputs, the node's own trace, and
 //! immutable views that cost nothing to keep.
+//!
+//! # That they bite
+//!
+//! Compiled with `--cfg tidings_bugs`, the core has deliberate bugs, which scripts switch on by name
+//! (`bugs = ["ForgetsToRefute"]` under `[config]`). `tests/bugs.rs` demands that each is found by
+//! the invariant beside it; `tests/safety.rs` and `tests/invariants.rs` have hand-made histories for
+//! what no single bug breaks.
+//!
+//! | bug | found by |
+//! |---|---|
+//! | `BelievesOldAlives` | M1 incarnation-monotone |
+//! | `AccusesAhead` | M2 owner-only incarnation |
+//! | `SuspectsTheDead` | M3 precedence |
+//! | `RaisesTheDead` | M4 no resurrection |
+//! | `SuspectsTheLeft` | M5 left stays left |
+//! | `ForgetsToRefute` | M6 self is alive |
+//! | `LosesPatience` | M7 suspicion window |
+//! | `GrantsTimeAnew` | M7 suspicion window |
+//! | `ProbesOnTop` | M8 one probe |
+//! | `ForgetsItsPlace` | M9 round robin |
+//! | `TellsTooOften` | M10 retransmit limit |
+//! | `KeepsOldUpdates` | M10 retransmit limit |
+//! | `OverfillsPackets` | M11 packet bound |
+//! | `DespairsOfItself` | M12 LHM bounds |
+//! | `ForgetsTheBuddy` | M13 buddy |
+//! | `GivesUpAtOnce` | M14 nack timing |
+//! | `KeepsForwards` | M14 nack timing |
+//! | `HidesReturns` | M16 events match state |
+//! | `StopsItsClock` | S1 Lamport |
+//! | `ForgetsEvents` | S2 at most once |
+//! | `ClipsEvents` | S3 no phantom |
+//! | `CountsCopies` | S4 query |
+//! | `IgnoresFilters` | S4 query |
+//! | `BelievesOldJoins` | S5 intent order |
+//! | `AcceptsLargeEvents` | S6 size limits |
+//! | `DropsTags` | S7 tags |
+//! | `NeverBuries` | L1 completeness |
+//! | `ForgetsWhoLeft` | L2 convergence |
+//! | `TellsForEver` | L5 quiescence |
+//! | `NeverRecovers` | L6 no livelock |
+//! | `KeepsEventsToItself` | L8 spread |
 
 mod bounds;
 mod conflict;
 mod liveness;
 mod membership;
 mod memory;
+mod names;
 mod packets;
 mod probes;
 mod serf;
@@ -21,7 +63,6 @@ mod updates;
 
 use tidings_core::{Command, Input, Output, Trace, View};
 
-use crate::hash::FastMap;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -34,6 +75,7 @@ use crate::world::World;
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
     hosts: Vec<Seen>,
+    names: names::Names,
     membership: membership::Membership,
     packets: packets::Packets,
     serf: serf::Serf,
@@ -55,6 +97,9 @@ struct Seen {
     membership: membership::Seen,
     serf: serf::Seen,
     updates: updates::Updates,
+    /// Hash of the packet sent last, if it told of members and nothing else: the next target of a
+    /// round mostly gets the same.
+    told_last: Option<u64>,
 }
 
 /// Where something is seen.
@@ -100,23 +145,26 @@ impl Checks {
         }
         let view = node.view();
         let before = std::mem::replace(&mut seen.view, view.clone());
+        seen.probes.known(view.all().len());
         let mut changed = Vec::new();
         before.all().diff(view.all(), |old, new| changed.push((old.cloned(), new.cloned())));
         for (old, new) in changed {
-            let found =
-                self.membership.changed(world, place, &mut self.hosts[place.host], self.lies, &old, &new);
+            let seen = &mut self.hosts[place.host];
+            let found = self.membership.changed(world, place, &mut self.names, seen, self.lies, (&old, &new));
             if found.is_some() {
                 return found;
             }
         }
+        self.hosts[place.host].membership.looked();
         None
     }
 
     fn on_trace<R: Rider>(&mut self, world: &World<R>, place: Place<'_>, trace: &Trace) -> Option<Violation> {
         let host = &world.hosts()[place.host];
-        let seen = &mut self.hosts[place.host];
-        seen.updates.on_trace(trace);
-        membership::on_trace(place, host, seen, trace).or_else(|| probes::on_trace(place, host, seen, trace))
+        let (seen, names) = (&mut self.hosts[place.host], &mut self.names);
+        seen.updates.on_trace(names, trace);
+        membership::on_trace(place, host, names, seen, trace)
+            .or_else(|| probes::on_trace(place, host, names, seen, trace))
     }
 }
 
@@ -131,18 +179,21 @@ impl<R: Rider> Watch<R> for Checks {
         if let Some(found) = self.liveness.see(world, host, sight) {
             return Some(found);
         }
-        if let Some(found) = self.conflicts.see(world, place, sight) {
+        // Who claims another's name in a lie runs nowhere.
+        if !self.lies
+            && let Some(found) = self.conflicts.see(world, place, sight)
+        {
             return Some(found);
         }
         match sight {
             Sight::Started => {
                 let view = machine.node()?.view();
                 self.hosts[host] = Seen::start(view);
-                self.membership.published(machine);
+                self.membership.published(&mut self.names, machine);
                 None
             }
             Sight::Stopped => {
-                self.membership.published(machine);
+                self.membership.published(&mut self.names, machine);
                 None
             }
             Sight::Input(input) => {
@@ -150,7 +201,7 @@ impl<R: Rider> Watch<R> for Checks {
                     self.hosts[host].leaving |= matches!(command, Command::Leave);
                 }
                 if let Input::Datagram { from, payload } = input {
-                    self.packets.on_arrival(host, machine, *from, payload);
+                    self.packets.on_arrival(place, machine, self.lies, *from, payload);
                 }
                 if let Some(found) = self.look_at_view(world, place) {
                     return Some(found);
@@ -162,12 +213,12 @@ impl<R: Rider> Watch<R> for Checks {
             }
             Sight::Output(Output::Trace(trace)) => self.on_trace(world, place, trace),
             Sight::Output(Output::Datagram { to, payload }) => {
-                let Checks { packets, membership, hosts, lies, .. } = self;
-                packets.on_datagram(world, place, &mut hosts[host], membership, *lies, *to, payload)
+                let Checks { packets, membership, hosts, names, lies, .. } = self;
+                packets.on_datagram(world, place, names, &mut hosts[host], membership, *lies, *to, payload)
             }
             Sight::Output(Output::Event(event)) => {
                 let seen = &mut self.hosts[host];
-                membership::on_event(place, seen, event)
+                membership::on_event(place, &mut self.names, seen, event)
                     .or_else(|| self.serf.on_event(place, machine, &mut seen.serf, self.lies, event))
             }
             Sight::Output(Output::Reply { token, result }) => {
@@ -186,6 +237,3 @@ impl Seen {
         Seen { view, membership, ..Seen::default() }
     }
 }
-
-/// Names to something; looked up by text.
-type ByName<T> = FastMap<String, T>;

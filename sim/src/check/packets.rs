@@ -1,6 +1,7 @@
 //! M2, M10, M11, M13 and M14: what is in the packets.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use tidings_core::wire::packet::Opener;
 
 use super::Place;
 use super::membership::Membership;
+use super::names::{NameId, Names};
 use super::updates::Update;
+use crate::hash::{FastHasher, FastMap};
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -30,19 +33,30 @@ pub(super) struct Packets {
     /// Pings asked for on somebody's behalf: by asker and number, when, and whether the ack was
     /// passed on.
     indirect: BTreeMap<(SocketAddr, u32), Asked>,
+    /// Hashes of the packets that ask for them, and when: no other need be opened when it arrives.
+    asking: FastMap<u64, Time>,
 }
 
 /// A ping asked for.
 #[derive(Clone, Debug)]
 struct Asked {
     at: Time,
-    /// How often each helper was asked (packets may come twice), and passed an ack on.
-    helpers: BTreeMap<HostId, (u32, u32)>,
+    helpers: BTreeMap<HostId, Help>,
+}
+
+/// What a helper was asked, and did.
+#[derive(Clone, Copy, Debug, Default)]
+struct Help {
+    /// When it was asked first, by its own clock.
+    since: Time,
+    /// How often it was asked (packets may come twice), and passed an ack on.
+    asks: u32,
+    acks: u32,
 }
 
 /// One message, as far as the checkers care.
 enum Said {
-    Update(String, u32, Update),
+    Update(NameId, u32, Update),
     Asks(u32),
     Ack(u32),
     Nack(u32),
@@ -54,6 +68,7 @@ impl Packets {
         &mut self,
         world: &World<R>,
         place: Place<'_>,
+        names: &mut Names,
         seen: &mut super::Seen,
         membership: &mut Membership,
         lies: bool,
@@ -72,29 +87,41 @@ impl Packets {
         if (plain_ping || plain_ack) && buddy.is_none() {
             return None;
         }
+        let hash = hash(payload);
+        if seen.told_last == Some(hash) && buddy.is_none() {
+            return None;
+        }
         let mut said = Vec::new();
         let keyring = Keyring::new(&config.security.keys).ok()?;
         self.opener.open(payload, config, &keyring, |message| {
             if let Ok(message) = message.and_then(Message::decode) {
-                said.extend(listen(&message));
+                said.extend(listen(names, &message));
             }
         });
         if let Some(target) = buddy
-            && !said
-                .iter()
-                .any(|word| matches!(word, Said::Update(name, _, Update::Suspect) if *name == target))
+            && !said.iter().any(|word| matches!(word, Said::Update(id, _, Update::Suspect) if *id == target))
         {
-            return place.violation("M13 buddy", &target, "a ping to a suspect does not say so".into());
+            return place.violation(
+                "M13 buddy",
+                names.text(target),
+                "a ping to a suspect does not say so".into(),
+            );
+        }
+        let plain = said.iter().all(|word| matches!(word, Said::Update(..)));
+        seen.told_last = plain.then_some(hash);
+        if said.iter().any(|word| matches!(word, Said::Asks(_))) {
+            self.asking.insert(hash, place.world_time);
         }
         for word in said {
             let found = match word {
-                Said::Update(name, incarnation, update) if !lies => {
-                    let issued = membership.issued(world, &name, incarnation);
+                Said::Update(id, incarnation, update) if !lies => {
+                    let issued = membership.issued(world, names, id, incarnation);
+                    let name = names.text(id);
                     if incarnation > issued {
                         let what = format!("says incarnation {incarnation}, {issued} is the highest issued");
-                        return place.violation("M2 owner-only incarnation", &name, what);
+                        return place.violation("M2 owner-only incarnation", name, what);
                     }
-                    seen.updates.on_told(place, &name, incarnation, &update)
+                    seen.updates.on_told(place, (id, name), incarnation, &update)
                 }
                 other => self.on_probe_message(world, place, to, &other),
             };
@@ -106,9 +133,20 @@ impl Packets {
     }
 
     /// A datagram is about to reach a helper.
-    pub(super) fn on_arrival<R>(&mut self, helper: HostId, host: &Host<R>, from: SocketAddr, payload: &[u8]) {
+    pub(super) fn on_arrival<R>(
+        &mut self,
+        place: Place<'_>,
+        host: &Host<R>,
+        lies: bool,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
         let first = payload.first().copied().and_then(MessageType::from_u8);
         if self.indirect.is_empty() || matches!(first, Some(MessageType::Ping | MessageType::Ack)) {
+            return;
+        }
+        // What is damaged on its way may still ask.
+        if !lies && !self.asking.contains_key(&hash(payload)) {
             return;
         }
         let config = host.config();
@@ -118,7 +156,9 @@ impl Packets {
             if let Ok(Message::IndirectPing(request)) = message.and_then(Message::decode)
                 && let Some(asked) = indirect.get_mut(&(from, request.seq))
             {
-                asked.helpers.entry(helper).or_default().0 += 1;
+                let help =
+                    asked.helpers.entry(place.host).or_insert(Help { since: place.local, asks: 0, acks: 0 });
+                help.asks += 1;
             }
         });
     }
@@ -139,8 +179,9 @@ impl Packets {
                 let asked = Asked { at: place.world_time, helpers: BTreeMap::new() };
                 self.indirect.entry((host.addr(), *seq)).or_insert(asked);
                 if self.indirect.len() > INDIRECT_MAX {
-                    self.indirect
-                        .retain(|_, asked| place.world_time.since(asked.at) < Duration::from_secs(60));
+                    let lately = |at: Time| place.world_time.since(at) < Duration::from_secs(60);
+                    self.indirect.retain(|_, asked| lately(asked.at));
+                    self.asking.retain(|_, at| lately(*at));
                 }
             }
             Said::Ack(seq) => {
@@ -148,12 +189,12 @@ impl Packets {
                     return None;
                 }
                 if let Some(asked) = self.indirect.get_mut(&(to, *seq)) {
-                    asked.helpers.entry(place.host).or_default().1 += 1;
+                    asked.helpers.entry(place.host).or_default().acks += 1;
                 }
             }
             Said::Nack(seq) => {
                 let asked = self.indirect.get(&(to, *seq))?;
-                let (asks, acks) = asked.helpers.get(&place.host).copied().unwrap_or_default();
+                let Help { since, asks, acks } = asked.helpers.get(&place.host).copied()?;
                 if acks > 0 && acks >= asks {
                     return place.violation(
                         "M14 nack timing",
@@ -163,9 +204,8 @@ impl Packets {
                 }
                 let probe = &host.config().probe;
                 let least = probe.timeout * probe.nack_percent / 100;
-                let passed = place.world_time.since(asked.at);
-                // A clock may be fast by half.
-                if passed < least / 2 || passed < least && !host.was_disturbed() {
+                let passed = place.local.since(since);
+                if asks > 0 && passed < least {
                     let what = format!("a nack {passed:?} after it was asked for, not {least:?}");
                     return place.violation("M14 nack timing", "", what);
                 }
@@ -176,15 +216,22 @@ impl Packets {
     }
 }
 
-fn listen(message: &Message<'_>) -> Option<Said> {
+fn hash(payload: &[u8]) -> u64 {
+    let mut hasher = FastHasher::default();
+    hasher.write(payload);
+    hasher.write_usize(payload.len());
+    hasher.finish()
+}
+
+fn listen(names: &mut Names, message: &Message<'_>) -> Option<Said> {
     Some(match message {
         Message::Alive(alive) => {
             let addr = SocketAddr::new(alive.addr, alive.port);
-            Said::Update(alive.node.to_owned(), alive.incarnation, Update::Alive(addr))
+            Said::Update(names.id(alive.node), alive.incarnation, Update::Alive(addr))
         }
-        Message::Dead(dead) => Said::Update(dead.node.to_owned(), dead.incarnation, Update::Dead),
+        Message::Dead(dead) => Said::Update(names.id(dead.node), dead.incarnation, Update::Dead),
         Message::Suspect(suspect) => {
-            Said::Update(suspect.node.to_owned(), suspect.incarnation, Update::Suspect)
+            Said::Update(names.id(suspect.node), suspect.incarnation, Update::Suspect)
         }
         Message::IndirectPing(request) => Said::Asks(request.seq),
         // An ack of one's own carries a coordinate; one that is passed on does not.

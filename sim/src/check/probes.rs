@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidings_core::{Decision, State, Trace};
 
 use super::Place;
-use crate::hash::FastMap;
+use super::names::{ByName, NameId, Names};
 use crate::host::Host;
 use crate::watch::Violation;
 
@@ -17,21 +17,31 @@ pub(super) struct Probes {
     /// Probes so far.
     count: u64,
     /// The number of each target's last probe.
-    last: FastMap<Arc<str>, u64>,
+    last: ByName<u64>,
     /// The most live members there have been.
     most: usize,
+    /// The most members of any state there have been.
+    largest: usize,
     /// The probe begun in the input being handled, if its target was suspect: it must carry that.
-    pub(super) buddy: Option<String>,
+    pub(super) buddy: Option<NameId>,
+}
+
+impl Probes {
+    /// There are so many members.
+    pub(super) fn known(&mut self, members: usize) {
+        self.largest = self.largest.max(members);
+    }
 }
 
 pub(super) fn on_trace<R>(
     place: Place<'_>,
     host: &Host<R>,
+    names: &mut Names,
     seen: &mut super::Seen,
     trace: &Trace,
 ) -> Option<Violation> {
     match &trace.decision {
-        Decision::ProbeStarted { target, seq } => started(place, host, seen, target, *seq),
+        Decision::ProbeStarted { target, seq } => started(place, host, names, seen, target, *seq),
         Decision::ProbeEnded { target, seq, .. } => {
             let running = seen.probes.running.take();
             if running.as_ref().is_some_and(|(known, number)| **known == **target && number == seq) {
@@ -45,13 +55,13 @@ pub(super) fn on_trace<R>(
         }
         Decision::State { member, after, .. } => {
             if !matches!(after, State::Alive | State::Suspect) {
-                seen.probes.last.remove(&**member);
+                seen.probes.last.remove(&names.id(member));
             }
             None
         }
         Decision::BroadcastFinished { transmits, .. } => {
             // The view may have shrunk since, never to fewer than it would need for less.
-            let most = host.node()?.view().all().len().max(seen.probes.most);
+            let most = host.node()?.members().all().len().max(seen.probes.largest);
             let limit = limit(host, most);
             if *transmits <= limit {
                 return None;
@@ -66,12 +76,14 @@ pub(super) fn on_trace<R>(
 fn started<R>(
     place: Place<'_>,
     host: &Host<R>,
+    names: &mut Names,
     seen: &mut super::Seen,
     target: &Arc<str>,
     seq: u32,
 ) -> Option<Violation> {
     const ONE: &str = "M8 one probe";
-    let view = host.node()?.view();
+    let node = host.node()?;
+    let view = node.members();
     let probes = &mut seen.probes;
     if let Some((running, _)) = &probes.running {
         return place.violation(ONE, target, format!("the probe of {running} is not over"));
@@ -80,17 +92,19 @@ fn started<R>(
         return place.violation(ONE, target, "it probes itself".into());
     }
     let held = |view: &tidings_core::View| view.get(target).map(|member| member.state());
-    let (before, after) = (held(&seen.view), held(&view));
+    let after = held(view);
+    let before = if node.shows(&seen.view) { after } else { held(&seen.view) };
     let gone = |state: Option<State>| matches!(state, Some(State::Dead | State::Left | State::Forgotten));
     if gone(before) && gone(after) {
         return place.violation(ONE, target, format!("it is held {after:?}"));
     }
+    let id = names.id(target);
     let suspect = before == Some(State::Suspect) && after == Some(State::Suspect);
-    probes.buddy = (suspect && host.config().suspicion.buddy).then(|| target.to_string());
+    probes.buddy = (suspect && host.config().suspicion.buddy).then_some(id);
     probes.running = Some((target.clone(), seq));
     probes.count += 1;
     probes.most = probes.most.max(view.all().live());
-    let last = probes.last.insert(target.clone(), probes.count)?;
+    let last = probes.last.insert(id, probes.count)?;
     let (gap, most) = (probes.count - last, 2 * probes.most as u64);
     if gap < most {
         return None;

@@ -69,8 +69,7 @@ impl Serf {
         {
             seen.asking.insert(*token, params.nodes.clone());
         }
-        let stats = host.node()?.stats();
-        let clocks = [stats.member_time, stats.event_time, stats.query_time];
+        let clocks = host.node()?.clocks();
         let before = std::mem::replace(&mut seen.clocks, clocks);
         if before.iter().zip(&clocks).any(|(before, after)| after < before) {
             return place.violation("S1 Lamport", "", format!("clocks {clocks:?} after {before:?}"));
@@ -102,7 +101,7 @@ impl Serf {
                     let what = format!("its own event has time {ltime} after {latest:?} was witnessed");
                     return place.violation("S1 Lamport", "", what);
                 }
-                let now = host.node()?.stats().event_time;
+                let now = host.node()?.clocks()[1];
                 if now <= ltime {
                     let what = format!("the event clock shows {now} after an event of time {ltime}");
                     return place.violation("S1 Lamport", "", what);

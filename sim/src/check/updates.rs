@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use tidings_core::{Decision, Incarnation, Trace};
 
-use super::{ByName, Place};
+use super::Place;
+use super::names::{ByName, NameId, Names};
 use crate::watch::Violation;
 
 /// What a packet says of a member, as far as it replaces other updates.
@@ -31,10 +32,10 @@ pub(super) struct Updates {
 
 impl Updates {
     /// A host that has forgotten a member may hear old news of it again.
-    pub(super) fn on_trace(&mut self, trace: &Trace) {
+    pub(super) fn on_trace(&mut self, names: &mut Names, trace: &Trace) {
         if let Decision::Forgotten { member } | Decision::State { member, before: None, .. } = &trace.decision
         {
-            self.newest.remove(&**member);
+            self.newest.remove(&names.id(member));
         }
     }
 
@@ -43,13 +44,13 @@ impl Updates {
     pub(super) fn on_told(
         &mut self,
         place: Place<'_>,
-        name: &str,
+        (id, name): (NameId, &str),
         incarnation: Incarnation,
         update: &Update,
     ) -> Option<Violation> {
         let dead = matches!(update, Update::Dead);
         let addr = if let Update::Alive(addr) = update { Some(*addr) } else { None };
-        let known = self.newest.get(name).copied();
+        let known = self.newest.get(&id).copied();
         if let Some(known) = known {
             // Somebody else may take over the name of a member that is gone, and begins anew.
             let same = addr.is_none() || known.addr.is_none() || known.addr == addr;
@@ -63,7 +64,7 @@ impl Updates {
         }
         if !matches!(update, Update::Suspect) {
             let addr = addr.or(known.and_then(|known| known.addr));
-            self.newest.insert(name.to_owned(), Told { incarnation, dead, addr });
+            self.newest.insert(id, Told { incarnation, dead, addr });
         }
         None
     }

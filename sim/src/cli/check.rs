@@ -1,16 +1,18 @@
 //! `tidings-sim check`: many seeds, several at a time.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, describe, junit, read, write};
+use super::{Failure, describe, junit, read, say, write};
+use crate::report::Recording;
 use crate::run::{Outcome, run};
 use crate::script::Script;
+use crate::statistics::{self, Statistics};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -37,10 +39,14 @@ pub(super) struct Check {
     /// Write the outcomes as JUnit XML to this file.
     #[arg(long)]
     junit: Option<PathBuf>,
+    /// Write how long detection, spread and agreement took over all seeds, how often somebody was
+    /// wrongly declared failed, and what it cost, as JSON to this file (`-`: print a table).
+    #[arg(long)]
+    stats: Option<PathBuf>,
 }
 
 /// Reads a range of seeds.
-fn seeds(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn seeds(text: &str) -> Result<(u64, u64), String> {
     let wrong = || format!("`{text}` is no range of seeds: `A..B`, as in `0..1000`");
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
     let (from, to) = (from.parse().map_err(|_| wrong())?, to.parse().map_err(|_| wrong())?);
@@ -53,30 +59,32 @@ fn seeds(text: &str) -> Result<(u64, u64), String> {
 impl Check {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let script = read(&self.script)?;
-        for path in self.json.iter().chain(&self.junit).filter(|path| path.as_os_str() != "-") {
+        let files = self.json.iter().chain(&self.junit).chain(&self.stats);
+        for path in files.filter(|path| path.as_os_str() != "-") {
             // Better now than after an hour.
             write(path, "")?;
         }
         let wall = Instant::now();
-        let outcomes = self.run_all(&script, wall);
+        let (outcomes, statistics) = self.run_all(&script, wall);
         self.report(&outcomes)?;
+        self.report_statistics(&statistics)?;
         let violations = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
         let events: u64 = outcomes.iter().map(|outcome| outcome.events).sum();
-        println!(
+        say(format_args!(
             "{} seeds in {:.1} s, {:.2} M events/s: {violations} with violations",
             outcomes.len(),
             wall.elapsed().as_secs_f64(),
             events as f64 / wall.elapsed().as_secs_f64().max(1e-9) / 1e6,
-        );
+        ));
         if violations == 0 { Ok(()) } else { Err(Failure::Found) }
     }
 
     /// Threads take seed after seed; what each does depends on its seed alone.
-    fn run_all(&self, script: &Script, wall: Instant) -> Vec<Outcome> {
+    fn run_all(&self, script: &Script, wall: Instant) -> (Vec<Outcome>, Statistics) {
         let (from, to) = self.seeds;
         let next = AtomicU64::new(from);
         let stop = AtomicBool::new(false);
-        let outcomes = Mutex::new(Vec::new());
+        let done = Mutex::new((Vec::new(), Statistics::default()));
         let bar = ProgressBar::new(to - from);
         if let Ok(style) =
             ProgressStyle::with_template("{elapsed} [{bar:40}] {pos}/{len} seeds, {eta} to go {msg}")
@@ -93,25 +101,34 @@ impl Check {
                         if seed >= to {
                             break;
                         }
-                        let outcome = self.run_seed(script, seed);
+                        let (outcome, recording) = self.run_seed(script, seed);
                         if let Some(text) = describe(&self.script, &outcome) {
-                            bar.suspend(|| println!("{text}"));
+                            bar.suspend(|| say(text));
                             stop.store(!self.collect, Ordering::Relaxed);
                         }
                         bar.inc(1);
-                        outcomes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(outcome);
+                        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                        if let Some(recording) = recording {
+                            done.1.add(&outcome, &recording);
+                        }
+                        done.0.push(outcome);
                     }
                 });
             }
         });
         bar.finish_and_clear();
-        let mut outcomes = outcomes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut outcomes, statistics) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcomes.sort_by_key(|outcome| outcome.seed);
-        outcomes
+        (outcomes, statistics)
     }
 
-    fn run_seed(&self, script: &Script, seed: u64) -> Outcome {
-        let mut outcome = run(script, seed);
+    fn run_seed(&self, script: &Script, seed: u64) -> (Outcome, Option<Recording>) {
+        let (mut outcome, recording) = if self.stats.is_some() {
+            let (outcome, recording) = statistics::run_recorded(script, seed);
+            (outcome, Some(recording))
+        } else {
+            (run(script, seed), None)
+        };
         if self.twice && outcome.violation.is_none() {
             let again = run(script, seed);
             if again.digest != outcome.digest {
@@ -123,7 +140,17 @@ impl Check {
                 });
             }
         }
-        outcome
+        (outcome, recording)
+    }
+
+    fn report_statistics(&self, statistics: &Statistics) -> Result<(), String> {
+        let Some(path) = &self.stats else { return Ok(()) };
+        if path.as_os_str() == "-" {
+            print!("{statistics}");
+            return Ok(());
+        }
+        let json = serde_json::to_string_pretty(&statistics.figures());
+        write(path, &json.map_err(|error| error.to_string())?)
     }
 
     fn report(&self, outcomes: &[Outcome]) -> Result<(), String> {

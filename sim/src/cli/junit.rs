@@ -23,9 +23,10 @@ pub(super) fn write(suite: &str, outcomes: &[Outcome]) -> String {
             None => writeln!(xml, "/>"),
             Some(found) => writeln!(
                 xml,
-                "><failure type=\"{}\" message=\"{}\"/></testcase>",
+                "><failure type=\"{}\" message=\"{}\">{}</failure></testcase>",
                 escape(&found.invariant),
-                escape(&found.to_string())
+                escape(&found.to_string()),
+                escape(&outcome.packets.join("\n"))
             ),
         };
     }

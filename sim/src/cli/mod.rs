@@ -1,14 +1,19 @@
-//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `shrink`, `paper`, `bench`.
+//! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `explain`, `compare`,
+//! `shrink`, `paper`, `bench`.
 
 mod bench;
 mod check;
+mod compare;
+mod explain;
 mod junit;
 mod paper;
+mod stop;
 mod trace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -26,8 +31,8 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Ask {
-    /// Run a script once.
-    #[command(alias = "replay")]
+    /// Run a script once, all of it or up to a moment.
+    #[command(visible_alias = "replay")]
     Run {
         /// The script, a TOML file.
         script: PathBuf,
@@ -37,6 +42,9 @@ enum Ask {
         /// Run it two times and compare.
         #[arg(long)]
         twice: bool,
+        /// Stop at this moment, as in `12.5s`, and print who holds what of whom.
+        #[arg(long, value_parser = crate::span::parse, conflicts_with_all = ["twice", "json", "report", "csv"])]
+        stop_at: Option<Duration>,
         /// Write the outcome as JSON to this file (`-`: print it).
         #[arg(long)]
         json: Option<PathBuf>,
@@ -60,8 +68,9 @@ enum Ask {
     },
     /// Run a published experiment again and compare. Exit status 1: a figure lies outside its band.
     Paper(paper::Paper),
-    /// Print what the nodes decide in a run.
     Trace(trace::TraceArgs),
+    Explain(explain::Explain),
+    Compare(compare::Compare),
     /// Measure how fast the simulator is.
     Bench(bench::Bench),
     /// Find the smallest script that still breaks the same invariant, and print it.
@@ -97,16 +106,20 @@ impl From<String> for Failure {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     let done = match line.command {
-        Ask::Run { script, seed, twice, json, report, csv } => {
+        Ask::Run { script, seed, stop_at: Some(at), .. } => stop::stop(&script, seed, at),
+        Ask::Run { script, seed, twice, json, report, csv, .. } => {
             let files = Files { json, report, csv };
             run_one(&script, seed, twice, &files)
         }
         Ask::Check(check) => check.run(),
         Ask::Expand { script, seed } => {
-            read(&script).map(|script| print!("{}", script.expand(seed).to_text())).map_err(Failure::from)
+            let text = read(&script).map(|script| script.expand(seed).to_text());
+            text.map(|text| say(text.trim_end())).map_err(Failure::from)
         }
         Ask::Paper(paper) => paper.run(),
-        Ask::Trace(trace) => trace.run().map_err(Failure::from),
+        Ask::Trace(trace) => trace.run(),
+        Ask::Explain(explain) => explain.run(),
+        Ask::Compare(compare) => compare.run(),
         Ask::Bench(bench) => bench.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };
@@ -126,10 +139,17 @@ fn read(path: &Path) -> Result<Script, String> {
     Script::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// Prints lines. Whoever reads may stop before the end, as `head` does.
+fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 /// Writes a file, or prints it.
 fn write(path: &Path, text: &str) -> Result<(), String> {
     if path == Path::new("-") {
-        println!("{text}");
+        say(text);
         return Ok(());
     }
     fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
@@ -138,9 +158,13 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 /// What a user needs to see and do about a violation.
 fn describe(script: &Path, outcome: &Outcome) -> Option<String> {
     let found = outcome.violation.as_ref()?;
+    let indented = |line: &String| format!("\n           {line}");
+    let none = outcome.packets.is_empty().then(|| "  none between them".to_owned());
+    let packets: String = none.into_iter().chain(outcome.packets.iter().map(indented)).collect();
     Some(format!(
         "violation: {}\n  seed     {}\n  at       {} of virtual time\n  members  {}\n  what     {}\n  \
-         replay   tidings-sim run {} --seed {}\n  trace    tidings-sim trace {} --seed {} --member {}",
+         packets{packets}\n  replay   tidings-sim run {} --seed {}\n  trace    tidings-sim trace {} --seed {} \
+         --member {}",
         found.invariant,
         outcome.seed,
         found.at,
@@ -204,7 +228,8 @@ fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Fai
     if twice {
         let again = run(&script, seed);
         if again.digest != outcome.digest {
-            println!("violation: M17 determinism\n  seed {seed}: {} and {}", outcome.digest, again.digest);
+            let digests = (outcome.digest, again.digest);
+            say(format_args!("violation: M17 determinism\n  seed {seed}: {} and {}", digests.0, digests.1));
             return Err(Failure::Found);
         }
     }
@@ -212,14 +237,14 @@ fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Fai
         let text = serde_json::to_string_pretty(&outcome.record()).map_err(|error| error.to_string())?;
         write(json, &text)?;
     }
-    println!("seed {seed}  digest {}  {}", outcome.digest, outcome.speed());
+    say(format_args!("seed {seed}  digest {}  {}", outcome.digest, outcome.speed()));
     match describe(path, &outcome) {
         Some(text) => {
-            println!("{text}");
+            say(text);
             Err(Failure::Found)
         }
         None => {
-            println!("no violation; {} datagrams, {} bytes", outcome.datagrams, outcome.bytes);
+            say(format_args!("no violation; {} datagrams, {} bytes", outcome.datagrams, outcome.bytes));
             Ok(())
         }
     }
@@ -230,7 +255,8 @@ fn shrink(path: &Path, seed: u64, runs: u32) -> Result<(), Failure> {
     match crate::shrink::shrink(&script, seed, runs) {
         Some(found) => {
             eprintln!("{} still does not hold; {} runs", found.invariant, found.runs);
-            print!("# seed {seed}: {}\n{}", found.invariant, found.script.to_text());
+            let text = found.script.to_text();
+            say(format_args!("# seed {seed}: {}\n{}", found.invariant, text.trim_end()));
             Ok(())
         }
         None => Err(format!("seed {seed} of {} breaks no invariant", path.display()).into()),

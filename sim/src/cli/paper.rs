@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{Failure, write};
-use crate::paper::{self, Pool, Scale, Table};
+use crate::paper::table::Verdict;
+use crate::paper::{self, Pool, Record, Scale, Table};
 
 /// An experiment of the literature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,8 +24,9 @@ pub(super) struct Paper {
     /// The experiment.
     #[arg(value_enum)]
     experiment: Experiment,
-    /// A part of the experiment that takes minutes on two cores. Without it `lifeguard` runs the
-    /// paper's whole grid for all five configurations and nine tunings, which takes many hours.
+    /// A part of the experiment that takes minutes on two cores, as run on every change. Without it
+    /// `lifeguard` runs the paper's whole grid for all five configurations and nine tunings: 63,180
+    /// runs, some seven hours of processor time; see --times and --runs.
     #[arg(long)]
     reduced: bool,
     /// Runs of each combination; as many as the paper's unless said otherwise.
@@ -36,6 +38,10 @@ pub(super) struct Paper {
     /// Runs at the same time; as many as there are processors unless said otherwise.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
+    /// Keep Lifeguard's runs in this file, a line each, and do not do again those found in it: a
+    /// grid that was stopped goes on where it was. Begin a new file for another build.
+    #[arg(long)]
+    runs: Option<PathBuf>,
     /// Write the tables as JSON to this file (`-`: print them).
     #[arg(long)]
     json: Option<PathBuf>,
@@ -50,7 +56,7 @@ impl Paper {
             // Better now than after hours.
             write(path, "")?;
         }
-        let tables = self.tables();
+        let tables = self.tables()?;
         for table in &tables {
             println!("{table}");
         }
@@ -61,13 +67,17 @@ impl Paper {
         if let Some(path) = &self.csv {
             write(path, &paper::table::csv(&tables))?;
         }
-        let judged = tables.iter().flat_map(|table| &table.rows).filter(|row| row.is_judged()).count();
-        let missed = tables.iter().flat_map(Table::misses).count();
-        println!("{judged} figures have a band; {missed} lie outside");
+        let count = |verdict| tables.iter().map(|table| table.with(verdict).count()).sum::<usize>();
+        let (ok, outside, missed) = (count(Verdict::Ok), count(Verdict::Outside), count(Verdict::Missed));
+        println!("{ok} figures lie in their bands, {outside} outside as stated, {missed} missed");
         if missed == 0 { Ok(()) } else { Err(Failure::Found) }
     }
 
-    fn tables(&self) -> Vec<Table> {
+    fn tables(&self) -> Result<Vec<Table>, String> {
+        if self.runs.is_some() && self.experiment != Experiment::Lifeguard {
+            return Err("--runs is for lifeguard; the other experiments take minutes".into());
+        }
+        let record = self.runs.as_deref().map(Record::open).transpose()?;
         let mut pool = Pool { progress: true, ..Pool::new() };
         if let Some(jobs) = self.jobs {
             pool.threads = jobs.into();
@@ -76,10 +86,12 @@ impl Paper {
             (true, _) => Scale::Reduced,
             (false, times) => Scale::Full { times: times.map(u64::from) },
         };
-        match self.experiment {
-            Experiment::Swim => paper::swim_tables(scale, self.seed, &pool),
-            Experiment::Lifeguard => paper::lifeguard_grid::tables(scale, self.seed, &pool),
+        Ok(match self.experiment {
+            Experiment::Swim => paper::swim_tables::tables(scale, self.seed, &pool),
+            Experiment::Lifeguard => {
+                paper::lifeguard_tables::tables(scale, self.seed, &pool, record.as_ref())
+            }
             Experiment::Epidemic => paper::epidemic::tables(scale, self.seed, &pool),
-        }
+        })
     }
 }

@@ -1,114 +1,127 @@
-//! `tidings-sim trace`: what the nodes of a run decide and why, a line each.
+//! `tidings-sim trace`: what happens in a run and why, a line each; and where two runs part.
 
-use std::cell::RefCell;
-use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::rc::Rc;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use tidings_core::{Event, Output};
 
-use super::read;
-use crate::net::HostId;
-use crate::watch::Sight;
-use crate::world::World;
+use super::{Failure, read, say};
+use crate::trace::{Divergence, Filter, Line, Source, diff, trace};
 
+/// What happens in a run, quiet phase and all, a line each; or where it parts from another.
+///
+/// Datagrams and streams are shown only if they are asked for (`--message`, `--kind sent`). With
+/// `--diff` or `--diff-seed`, everything is compared; exit status 1: they differ.
 #[derive(Debug, Args)]
 pub(super) struct TraceArgs {
-    /// The script, a TOML file.
+    /// The script, a TOML file; with `--diff` also a trace that was written with `--json`.
     script: PathBuf,
     /// Everything random follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only what happens at, or is about, this member.
+    /// Only what happens at, or is about, this member. May be given again.
     #[arg(long)]
-    member: Option<String>,
-    /// Only lines with this word: `Suspicion`, `ProbeEnded`, `member-failed`, `fault`.
+    member: Vec<String>,
+    /// Only this sort of line: `state`, `suspicion`, `probe-ended`, `member-failed`, `fault`,
+    /// `sent`, `received`, `lost`. May be given again.
     #[arg(long)]
-    only: Option<String>,
+    kind: Vec<String>,
+    /// Datagrams with this kind of message: `ping`, `ack`, `suspect`, `user-event`, `any`. May be
+    /// given again.
+    #[arg(long)]
+    message: Vec<String>,
+    /// Only what this invariant is about: `M7`, `L2`.
+    #[arg(long)]
+    invariant: Option<String>,
     /// Only from this moment on.
     #[arg(long, default_value = "0s", value_parser = crate::span::parse)]
     from: Duration,
     /// Only up to this moment.
     #[arg(long, value_parser = crate::span::parse)]
     to: Option<Duration>,
+    /// Lines of JSON, for programs and for a later `--diff`.
+    #[arg(long)]
+    json: bool,
+    /// Compare with this: another script, or a trace written with `--json`, by another build
+    /// perhaps.
+    #[arg(long, value_name = "OTHER")]
+    diff: Option<PathBuf>,
+    /// The other run's seed; without `--diff`, of the same script.
+    #[arg(long, value_name = "SEED")]
+    diff_seed: Option<u64>,
+    /// Lines shown before and after the place where they part.
+    #[arg(long, default_value_t = 5)]
+    context: usize,
 }
 
 impl TraceArgs {
-    pub(super) fn run(&self) -> Result<(), String> {
-        let script = read(&self.script)?.expand(self.seed);
-        let mut cluster = script.start(self.seed);
-        let text = Rc::new(RefCell::new(String::new()));
-        let lines = text.clone();
-        cluster.watch(move |world: &World, host: HostId, sight: &Sight<'_>| {
-            line(world, host, sight, &mut lines.borrow_mut());
-            None
+    pub(super) fn run(&self) -> Result<(), Failure> {
+        let window = (self.from, self.to);
+        let filter = Filter::new(&self.member, &self.kind, &self.message, self.invariant.as_deref(), window)?;
+        if self.diff.is_some() || self.diff_seed.is_some() {
+            return self.compare(&filter.with_everything());
+        }
+        let (script, json) = (read(&self.script)?, self.json);
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        trace(&script, self.seed, &filter, move |line| {
+            let text = if json { to_json(&line) } else { line.to_string() };
+            // Whoever reads may stop before the end.
+            match writeln!(out, "{text}") {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         });
-        let end = self.to.unwrap_or(script.time).min(script.time + script.quiet);
-        let step = Duration::from_millis(100);
-        let mut ended = Ok(());
-        while ended.is_ok() && cluster.now() < tidings_core::Time::ZERO + end {
-            ended = cluster.try_run(step);
-            self.print(&mut text.borrow_mut());
-        }
-        if let Err(violation) = ended {
-            println!("{violation}");
-        }
         Ok(())
     }
 
-    fn print(&self, text: &mut String) {
-        use std::io::Write as _;
-
-        let mut out = std::io::stdout().lock();
-        for line in text.lines() {
-            let at: f64 = line.split('s').next().and_then(|number| number.parse().ok()).unwrap_or(0.0);
-            let member = self.member.as_ref().is_none_or(|member| mentions(line, member));
-            let only = self.only.as_ref().is_none_or(|only| line.contains(only.as_str()));
-            if at >= self.from.as_secs_f64() && member && only {
-                // Whoever reads may stop before the end.
-                let _ = writeln!(out, "{line}");
+    fn compare(&self, filter: &Filter) -> Result<(), Failure> {
+        let other = self.diff.as_ref().unwrap_or(&self.script);
+        let left = source(&self.script, self.seed)?;
+        let right = source(other, self.diff_seed.unwrap_or(self.seed))?;
+        let (lines, parted) = diff(&left, &right, filter, self.context)?;
+        match parted {
+            None => {
+                say(format_args!("no difference in {lines} lines"));
+                Ok(())
+            }
+            Some(parted) => {
+                say(self.shown(&parted).trim_end());
+                Err(Failure::Found)
             }
         }
-        text.clear();
+    }
+
+    fn shown(&self, parted: &Divergence) -> String {
+        let text = |line: &Line| if self.json { to_json(line) } else { line.to_string() };
+        let mut shown = format!("{} lines are the same\n", parted.same);
+        for line in &parted.before {
+            shown.push_str(&format!("  {}\n", text(line)));
+        }
+        for (mark, lines) in [('<', &parted.left), ('>', &parted.right)] {
+            for line in lines {
+                shown.push_str(&format!("{mark} {}\n", text(line)));
+            }
+            if lines.is_empty() {
+                shown.push_str(&format!("{mark} ends here\n"));
+            }
+        }
+        shown
     }
 }
 
-/// Whether a line names a member: `n1`, not `n10`.
-fn mentions(line: &str, member: &str) -> bool {
-    line.split(|c: char| !(c.is_alphanumeric() || "-.~".contains(c))).any(|word| word == member)
+fn to_json(line: &Line) -> String {
+    serde_json::to_string(line).expect("a line is text and numbers")
 }
 
-fn line(world: &World, host: HostId, sight: &Sight<'_>, text: &mut String) {
-    let at = world.now();
-    let name = world.hosts()[host].name();
-    // Writing to a string cannot fail.
-    let _ = match sight {
-        Sight::Started => writeln!(text, "{at} {name} process started"),
-        Sight::Stopped => writeln!(text, "{at} {name} process ended"),
-        Sight::Fault(what) => writeln!(text, "{at} fault {what}"),
-        Sight::Output(Output::Trace(trace)) => {
-            writeln!(text, "{at} {name} {:?} because of {:?}", trace.decision, trace.cause)
-        }
-        Sight::Output(Output::Event(Event::Members(news))) => {
-            let members: Vec<_> = news.members.iter().map(tidings_core::Member::name).collect();
-            writeln!(text, "{at} {name} is told {} {}", news.kind, members.join(", "))
-        }
-        Sight::Output(Output::Event(Event::User(event))) => {
-            writeln!(text, "{at} {name} is told event {} of time {}", event.name, event.ltime)
-        }
-        _ => Ok(()),
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mentions;
-
-    #[test]
-    fn members_are_found_by_their_whole_name() {
-        assert!(mentions("1.0s n1 Suspicion { member: \"n10\" }", "n10"));
-        assert!(!mentions("1.0s n12 Suspicion { member: \"n10\" }", "n1"));
+/// A script to be run, or a trace that was written: its lines are JSON.
+fn source(path: &Path, seed: u64) -> Result<Source, String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut first = String::new();
+    BufReader::new(std::fs::File::open(path).map_err(wrong)?).read_line(&mut first).map_err(wrong)?;
+    if first.starts_with('{') {
+        return Ok(Source::File(path.to_owned()));
     }
+    Ok(Source::Run(Box::new(read(path)?), seed))
 }

@@ -80,7 +80,9 @@ impl<R: Rider> World<R> {
                 }
             }
             Trouble::SwizzleClog { members, .. } => self.start_steps(number, members),
-            Trouble::Pauses { members, .. } => self.start_steps(number, members),
+            Trouble::Pauses { members, .. } | Trouble::Hostile { members, .. } => {
+                self.start_steps(number, members);
+            }
             Trouble::Crash { members, rolling: true, .. } => self.start_steps(number, members),
             Trouble::Crash { members, comes_back, .. } => {
                 for host in self.pick(number, members) {
@@ -238,6 +240,12 @@ impl<R: Rider> World<R> {
                 self.step_later(number, if step % 2 == 1 { off } else { on }, next);
             }
             Trouble::SwizzleClog { over, .. } => self.swizzle(number, &hosts, over, step),
+            Trouble::Hostile { every, lies, .. } => {
+                for host in hosts {
+                    self.lie(number, host, step, &lies);
+                }
+                self.step_later(number, every, next);
+            }
             Trouble::Crash { comes_back, .. } => {
                 // One after the other: the last is down when the next goes.
                 self.undo_all(number);
@@ -268,11 +276,15 @@ impl<R: Rider> World<R> {
     }
 
     pub(crate) fn fault_ends(&mut self, number: usize) {
+        let now = self.now;
         let planned = &mut self.faults.planned[number];
         if planned.over {
             return;
         }
         planned.over = true;
+        if planned.begun && planned.fault.lasts.is_none() {
+            planned.fault.lasts = Some(now.since(Time::ZERO + planned.fault.at));
+        }
         if planned.begun {
             self.faults.active -= 1;
         }
@@ -343,20 +355,24 @@ impl<R: Rider> World<R> {
     }
 }
 
+/// The message types that scripts can name.
+pub(crate) const MESSAGE_NAMES: [&str; 10] =
+    ["ping", "indirect-ping", "ack", "nack", "suspect", "alive", "dead", "compound", "user", "compress"];
+
 /// A message type by the name that scripts use.
 #[must_use]
 pub(crate) fn message_type(name: &str) -> Option<MessageType> {
-    Some(match name {
-        "ping" => MessageType::Ping,
-        "indirect-ping" => MessageType::IndirectPing,
-        "ack" => MessageType::Ack,
-        "nack" => MessageType::Nack,
-        "suspect" => MessageType::Suspect,
-        "alive" => MessageType::Alive,
-        "dead" => MessageType::Dead,
-        "compound" => MessageType::Compound,
-        "user" => MessageType::User,
-        "compress" => MessageType::Compress,
-        _ => return None,
-    })
+    const TYPES: [MessageType; 10] = [
+        MessageType::Ping,
+        MessageType::IndirectPing,
+        MessageType::Ack,
+        MessageType::Nack,
+        MessageType::Suspect,
+        MessageType::Alive,
+        MessageType::Dead,
+        MessageType::Compound,
+        MessageType::User,
+        MessageType::Compress,
+    ];
+    MESSAGE_NAMES.iter().position(|known| *known == name).map(|place| TYPES[place])
 }

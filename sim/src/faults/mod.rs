@@ -5,6 +5,8 @@
 
 mod act;
 mod core;
+pub(crate) mod draw;
+mod hostile;
 mod pick;
 mod process;
 mod shape;
@@ -16,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::core::{Core, Fate};
 use crate::net::{ConditionId, HostId};
-pub(crate) use act::message_type;
+pub(crate) use act::{MESSAGE_NAMES, message_type};
+pub use draw::Group;
+pub use hostile::Lie;
 pub use pick::{LinkPick, Pick};
 pub use shape::Shape;
 
@@ -249,6 +253,15 @@ pub enum Trouble {
     Suspend { members: Pick },
     /// Disks are full.
     FullDisk { members: Pick },
+    /// Hosts lie: every `every`, each of them sends a forgery to some other host, beside what its
+    /// node sends in good faith.
+    Hostile {
+        members: Pick,
+        #[serde(with = "crate::span")]
+        every: Duration,
+        #[serde(default = "hostile::all")]
+        lies: Vec<Lie>,
+    },
 }
 
 /// What is undone when a fault ends.

@@ -55,6 +55,7 @@ impl<R: Rider> World<R> {
                 let old = machine.config.advertise;
                 let moved = SocketAddr::new(old.ip(), old.port().wrapping_add(1).max(1));
                 Arc::make_mut(&mut machine.config).advertise = moved;
+                self.glances[host].addr = moved;
                 self.net.addresses.remove(&old);
             }
             Return::NewName => {

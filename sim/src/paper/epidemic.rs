@@ -4,7 +4,7 @@
 use super::Scale;
 use super::pool::Pool;
 use super::stats::{self, Estimate};
-use super::table::{Band, Row, Table};
+use super::table::{Band, Row, Stated, Table};
 use crate::draw::{Draw, Purpose};
 
 /// Sites of the published rumour tables.
@@ -190,6 +190,11 @@ const COIN: [Figures; 5] =
 /// A way of telling, its published figures by `k`, and the rumour for a `k`.
 type Kind = (&'static str, &'static [Figures], fn(u32) -> Rumour);
 
+/// Why the mean delays of push are not as published.
+const PUSH_DELAY: &str = "ours is the mean over first receipts, which cannot grow by two cycles with k when \
+                          residue, traffic and last delay are as published; over all updates sent, repeats \
+                          included, it would go from 10.8 to 13.7";
+
 /// Runs and compares all.
 #[must_use]
 pub fn tables(scale: Scale, seed: u64, pool: &Pool) -> Vec<Table> {
@@ -208,13 +213,8 @@ pub fn tables(scale: Scale, seed: u64, pool: &Pool) -> Vec<Table> {
             rumour_rows(&mut table, k, &runs, *figures);
         }
         if rumour(1) == Rumour::Push(1) {
-            // The published means grow by two cycles while the last delays stay: ours do not.
-            table
-                .rows
-                .iter_mut()
-                .filter(|row| row.name.ends_with("mean delay"))
-                .for_each(|row| row.band = Band::Free);
-            table.notes.push("the published mean delays are not reproduced, and shown only".into());
+            let delays = table.rows.iter_mut().filter(|row| row.name.ends_with("mean delay"));
+            delays.for_each(|row| row.stated = Some(Stated { low: 9.5, high: 10.3, because: PUSH_DELAY }));
         }
         tables.push(table);
     }
@@ -263,12 +263,16 @@ fn gossip_table(seeds: &[u64], pool: &Pool) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paper::table::Verdict;
 
     #[test]
     fn rumours_spread_as_published() {
         let tables = tables(Scale::Reduced, 1, &Pool::new());
-        let misses: Vec<String> =
-            tables.iter().flat_map(Table::misses).map(|row| format!("{row:?}")).collect();
+        let misses: Vec<String> = tables
+            .iter()
+            .flat_map(|table| table.with(Verdict::Missed))
+            .map(|row| format!("{row:?}"))
+            .collect();
         assert!(misses.is_empty(), "{misses:#?}");
     }
 }

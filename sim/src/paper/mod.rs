@@ -6,12 +6,18 @@
 pub mod epidemic;
 pub mod lifeguard;
 pub mod lifeguard_grid;
+mod lifeguard_published;
+pub mod lifeguard_tables;
 pub mod pool;
+pub mod record;
 pub mod stats;
 pub mod swim;
+pub mod swim_loss;
+pub mod swim_tables;
 pub mod table;
 
 pub use pool::Pool;
+pub use record::Record;
 pub use table::{Band, Row, Table};
 
 /// How much of an experiment is run.
@@ -35,10 +41,4 @@ impl Scale {
             Scale::Full { times } => times.unwrap_or(full),
         }
     }
-}
-
-/// SWIM's tables.
-#[must_use]
-pub fn swim_tables(scale: Scale, seed: u64, pool: &Pool) -> Vec<Table> {
-    swim::tables(scale.runs(100, 1000), seed, pool)
 }

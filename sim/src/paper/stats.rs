@@ -72,6 +72,29 @@ pub fn percent_of(ours: &[f64], base: &[f64]) -> Estimate {
     Estimate { value, low: (value - half).max(0.0), high: value + half }
 }
 
+/// The ratio of two paired sums, in percent: both configurations met the same anomalies, so the
+/// doubt is that of the runs' differences.
+///
+/// # Panics
+/// If the samples are not pairs.
+#[must_use]
+pub fn paired_percent(ours: &[f64], base: &[f64]) -> Estimate {
+    assert_eq!(ours.len(), base.len(), "each run needs its twin");
+    let differences: Vec<f64> = ours.iter().zip(base).map(|(ours, base)| ours - base).collect();
+    let gap = mean(&differences).scaled(100.0 / mean(base).value);
+    Estimate { value: 100.0 + gap.value, low: 100.0 + gap.low, high: 100.0 + gap.high }
+}
+
+/// The share of samples for which something holds, with Wilson's interval, which stays within 0
+/// and 1 and has a width even when all or none hold.
+#[must_use]
+pub fn share(hits: usize, of: usize) -> Estimate {
+    let (n, value) = (of as f64, hits as f64 / of as f64);
+    let centre = (value + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
+    Estimate { value, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
+}
+
 /// Puts samples in order.
 pub fn sort(samples: &mut [f64]) {
     samples.sort_by(f64::total_cmp);
@@ -81,11 +104,65 @@ pub fn sort(samples: &mut [f64]) {
 mod tests {
     use super::*;
 
+    fn close(ours: Estimate, value: f64, low: f64, high: f64) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() < 5e-4;
+        near(ours.value, value) && near(ours.low, low) && near(ours.high, high)
+    }
+
     #[test]
-    fn the_mean_comes_with_its_standard_error() {
-        let estimate = mean(&[1.0, 3.0, 1.0, 3.0]);
-        assert_eq!(estimate.value, 2.0);
-        assert!((estimate.high - 2.0 - Z / 3f64.sqrt()).abs() < 1e-9);
+    fn means_come_with_their_standard_errors() {
+        let half = Z / 3f64.sqrt();
+        let table =
+            [(vec![1.0, 3.0, 1.0, 3.0], 2.0, 2.0 - half, 2.0 + half), (vec![5.0, 5.0, 5.0], 5.0, 5.0, 5.0)];
+        for (samples, value, low, high) in table {
+            assert!(close(mean(&samples), value, low, high), "{samples:?}: {:?}", mean(&samples));
+        }
+        assert_eq!(mean(&[7.0]).high, f64::INFINITY, "one sample says nothing of the next");
+        assert!(mean(&[]).value.is_nan());
+    }
+
+    #[test]
+    fn quantiles_are_samples_bounded_by_samples() {
+        let samples: Vec<f64> = (0..=1000).map(f64::from).collect();
+        let table = [
+            (0.0, 0.0, 0.0, 0.0),
+            (0.5, 500.0, 469.0, 531.0),
+            (0.99, 990.0, 984.0, 996.0),
+            (0.999, 999.0, 997.0, 1000.0),
+            (1.0, 1000.0, 1000.0, 1000.0),
+        ];
+        for (share, value, low, high) in table {
+            assert_eq!(quantile(&samples, share), Estimate { value, low, high }, "{share}");
+        }
+        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.999).high, 3.0);
+        assert!(quantile(&[], 0.5).value.is_nan());
+    }
+
+    #[test]
+    fn intervals_of_the_mean_hold_it_as_often_as_they_say() {
+        let mut draw = crate::draw::Draw::of(1, crate::draw::Purpose::Work, 3);
+        let held = (0..1000).filter(|_| {
+            let samples: Vec<f64> = (0..100).map(|_| draw.unit()).collect();
+            let estimate = mean(&samples);
+            estimate.low <= 0.5 && 0.5 <= estimate.high
+        });
+        let held = held.count();
+        assert!((930..=968).contains(&held), "{held} of 1000");
+    }
+
+    #[test]
+    fn shares_have_wilsons_interval() {
+        // Newcombe 1998: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+        let table = [
+            (81, 263, 0.3080, 0.2553, 0.3662),
+            (15, 148, 0.1014, 0.0624, 0.1605),
+            (0, 20, 0.0, 0.0, 0.1611),
+            (1, 29, 0.0345, 0.0061, 0.1718),
+            (20, 20, 1.0, 0.8389, 1.0),
+        ];
+        for (hits, of, value, low, high) in table {
+            assert!(close(share(hits, of), value, low, high), "{hits} of {of}: {:?}", share(hits, of));
+        }
     }
 
     #[test]
@@ -95,8 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_stay_within_the_samples() {
-        assert_eq!(quantile(&[1.0, 2.0, 3.0], 0.999).high, 3.0);
-        assert!(quantile(&[], 0.5).value.is_nan());
+    fn pairs_that_differ_by_the_same_leave_no_doubt() {
+        assert!(close(paired_percent(&[2.0, 12.0], &[1.0, 11.0]), 116.667, 116.667, 116.667));
+        let doubtful = paired_percent(&[2.0, 11.0, 15.0], &[1.0, 11.0, 12.0]);
+        assert!(doubtful.low < doubtful.value && doubtful.value < doubtful.high);
     }
 }

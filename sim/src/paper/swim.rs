@@ -1,15 +1,15 @@
 //! SWIM's experiments on up to 56 machines (papers, section 1.2): message load, first detection,
-//! dissemination.
+//! dissemination. Its variants are configurations of the core; only the Basic one needs something
+//! that is not in it, the multicast of failures, which is the simulator's.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tidings_core::{Config, Decision, Output, State, Time};
+use tidings_core::wire::message::Dead;
+use tidings_core::{Cause, Config, Decision, Incarnation, Output, State, Time};
 
-use super::pool::Pool;
-use super::stats::{self, Estimate};
-use super::table::{Band, Row, Table};
 use crate::draw::{Draw, Purpose};
 use crate::{Cluster, Plan, Sight};
 
@@ -21,6 +21,8 @@ const ACK_TIMEOUT: Duration = Duration::from_millis(500);
 const LOAD_PERIODS: u32 = 40;
 /// Updates in one message.
 const UPDATES: usize = 6;
+/// How often in a period it is looked whether there is something to multicast.
+pub(super) const STEPS: u32 = 20;
 /// Runs are given up after so many periods.
 const PERIODS_MAX: u32 = 60;
 
@@ -30,15 +32,42 @@ pub fn lambda(members: usize) -> u32 {
     3 * ((members + 1) as f64).ln().ceil() as u32
 }
 
-/// SWIM as the paper ran it: round-robin probing with one helper, updates only on pings and acks,
-/// everything younger off. Without suspicion, a suspect is dead at once.
-fn configure(config: &mut Config, members: usize, suspicion: bool) {
+/// The paper's three forms of SWIM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Failures are told to all by multicast.
+    Basic,
+    /// Failures are told on pings and acks.
+    Inf,
+    /// Members are suspected first.
+    InfSusp,
+}
+
+impl Variant {
+    /// All, in the paper's order.
+    pub const ALL: [Variant; 3] = [Variant::Basic, Variant::Inf, Variant::InfSusp];
+
+    /// As in the paper's figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Variant::Basic => "Basic",
+            Variant::Inf => "Inf",
+            Variant::InfSusp => "Inf+Susp",
+        }
+    }
+}
+
+/// SWIM as the paper ran it: round-robin probing with one helper, updates only on pings and acks
+/// (or not at all), everything younger off. Without suspicion, a suspect is dead at once.
+pub(super) fn configure(config: &mut Config, members: usize, variant: Variant) {
     config.probe.interval = PERIOD;
     config.probe.timeout = ACK_TIMEOUT;
     config.probe.indirect_checks = 1;
     config.probe.stream_fallback = false;
     config.probe.nacks = false;
     config.awareness.max = 1;
+    let suspicion = variant == Variant::InfSusp;
     let timeout = if suspicion { PERIOD * lambda(members) } else { Duration::from_millis(1) };
     config.suspicion.fixed = Some(timeout);
     config.suspicion.max_mult = 1.0;
@@ -48,26 +77,96 @@ fn configure(config: &mut Config, members: usize, suspicion: bool) {
     // Rounds of gossip are younger than the paper.
     config.gossip.interval = Duration::from_secs(60 * 60);
     config.gossip.fixed_limit = Some(lambda(members));
-    config.gossip.updates_per_packet = Some(UPDATES);
+    config.gossip.updates_per_packet = Some(if variant == Variant::Basic { 0 } else { UPDATES });
     config.push_pull.interval = None;
     config.packet.compression = false;
     config.coordinates = false;
     config.members.reconnect_interval = Duration::from_secs(24 * 60 * 60);
 }
 
-fn plan(members: usize, suspicion: bool, seed: u64) -> Plan {
+fn plan(members: usize, variant: Variant, seed: u64) -> Plan {
     let plan = Cluster::lan(members).seed(seed);
-    plan.configure(|_, config| configure(config, members, suspicion))
+    plan.configure(|_, config| configure(config, members, variant))
 }
 
-/// Mean messages that a member sends in a period when nothing fails.
+/// A failure that a member found by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    at: usize,
+    of: Arc<str>,
+    incarnation: Incarnation,
+}
+
+/// The reports not yet told.
+pub(super) type Reports = Rc<RefCell<Vec<Report>>>;
+
+/// Collects what members report from now on.
+pub(super) fn reports(cluster: &mut Cluster) -> Reports {
+    let reports = Reports::default();
+    let collected = Rc::clone(&reports);
+    cluster.watch(move |_: &crate::World, at: usize, sight: &Sight<'_>| {
+        if let Sight::Output(Output::Trace(trace)) = sight
+            && trace.cause == Cause::Timer
+            && let Decision::State { member, after: State::Dead, incarnation, .. } = &trace.decision
+        {
+            let report = Report { at, of: member.clone(), incarnation: *incarnation };
+            collected.borrow_mut().push(report);
+        }
+        None
+    });
+    reports
+}
+
+/// Tells all running members what was reported: the Basic variant's multicast, which each misses
+/// with this chance.
+pub(super) fn multicast(cluster: &mut Cluster, reports: &Reports, loss: f64, draw: &mut Draw) {
+    for Report { at, of, incarnation } in reports.take() {
+        let (from, sender) = (cluster.host(at).name().to_owned(), cluster.host(at).addr());
+        let mut packet = Vec::new();
+        Dead { incarnation, node: &of, from: &from }.encode(&mut packet);
+        for host in cluster.living() {
+            if host != at && !draw.chance(loss) {
+                cluster.inject(sender, host, &packet);
+            }
+        }
+    }
+}
+
+/// What members sent in a quiet time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Load {
+    /// Mean messages per member and period.
+    pub mean: f64,
+    /// Members and periods in which a member sent fewer than five.
+    pub few: usize,
+    /// Members times periods.
+    pub all: usize,
+}
+
+/// Counts messages while nothing fails.
 #[must_use]
-pub fn load(members: usize, seed: u64) -> f64 {
-    let mut cluster = plan(members, true, seed).start();
+pub fn load(members: usize, seed: u64) -> Load {
+    let mut cluster = plan(members, Variant::InfSusp, seed).start();
     cluster.run(PERIOD * 4);
-    let before = cluster.net().datagrams;
-    cluster.run(PERIOD * LOAD_PERIODS);
-    (cluster.net().datagrams - before) as f64 / f64::from(LOAD_PERIODS) / members as f64
+    let counts = Rc::new(RefCell::new(vec![0_u32; members]));
+    let counted = Rc::clone(&counts);
+    cluster.watch(move |_: &crate::World, host: usize, sight: &Sight<'_>| {
+        if let Sight::Output(Output::Datagram { .. }) = sight {
+            counted.borrow_mut()[host] += 1;
+        }
+        None
+    });
+    let mut load = Load { all: members * LOAD_PERIODS as usize, ..Load::default() };
+    let mut sent = 0;
+    for _ in 0..LOAD_PERIODS {
+        cluster.run(PERIOD);
+        for count in counts.borrow_mut().iter_mut().map(std::mem::take) {
+            sent += count;
+            load.few += usize::from(count < 5);
+        }
+    }
+    load.mean = f64::from(sent) / load.all as f64;
+    load
 }
 
 /// What became of a crash, in periods.
@@ -81,8 +180,8 @@ pub struct Crash {
 
 /// Crashes one member at a random moment and watches the news spread.
 #[must_use]
-pub fn crash(members: usize, suspicion: bool, seed: u64) -> Crash {
-    let mut cluster = plan(members, suspicion, seed).traced().start();
+pub fn crash(members: usize, variant: Variant, seed: u64) -> Crash {
+    let mut cluster = plan(members, variant, seed).traced().start();
     let mut draw = Draw::of(seed, Purpose::Work, 0);
     let victim = draw.index(members);
     let name = cluster.host(victim).name().to_owned();
@@ -98,10 +197,14 @@ pub fn crash(members: usize, suspicion: bool, seed: u64) -> Crash {
         None
     });
     cluster.run(PERIOD * 4 + draw.between(Duration::ZERO, PERIOD));
+    let reports = reports(&mut cluster);
     let crashed = cluster.now();
     cluster.crash(victim);
-    for _ in 0..PERIODS_MAX {
-        cluster.run(PERIOD);
+    for _ in 0..PERIODS_MAX * STEPS {
+        cluster.run(PERIOD / STEPS);
+        if variant == Variant::Basic {
+            multicast(&mut cluster, &reports, 0.0, &mut draw);
+        }
         if heard.borrow().iter().flatten().count() + 1 == members {
             break;
         }
@@ -116,80 +219,35 @@ pub fn crash(members: usize, suspicion: bool, seed: u64) -> Crash {
     }
 }
 
-/// Runs and compares all; `runs` of each size.
-#[must_use]
-pub fn tables(runs: u64, seed: u64, pool: &Pool) -> Vec<Table> {
-    let seeds: Vec<u64> = (seed..seed + runs).collect();
-    vec![load_table(&seeds, pool), detection_table(&seeds, pool), dissemination_table(&seeds, pool)]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn load_table(seeds: &[u64], pool: &Pool) -> Table {
-    let mut table = Table::new("SWIM, messages sent per member and period, no failures");
-    for members in [5, 16, 28, 40, 55] {
-        let means = pool.map("message load", &seeds[..seeds.len().min(20)], |seed| load(members, *seed));
-        let ours = stats::mean(&means);
-        table.rows.push(Row::new(format!("N = {members}"), 2.0, ours, Band::Within(1.98, 2.15)));
-    }
-    table.notes.push("published: every mean between 1.98 and 2.15".into());
-    table
-}
-
-fn detection_table(seeds: &[u64], pool: &Pool) -> Table {
-    let mut table = Table::new("SWIM, periods from a crash to its first detection");
-    let mut means = Vec::new();
-    for suspicion in [false, true] {
-        let variant = if suspicion { "Inf+Susp" } else { "Inf" };
-        for members in [8, 16, 24, 32, 40] {
-            let runs = pool.map("first detection", seeds, |seed| crash(members, suspicion, *seed).first);
-            let ours = stats::mean(&runs);
-            means.push(ours.value);
-            // A period or two to be probed, at most one for the probe to fail; published runs lie
-            // between 0.5 and 4.4.
-            let name = format!("{variant}, N = {members}: mean");
-            table.rows.push(Row::new(name, 1.58, ours, Band::Within(1.5, 2.5)));
-            let inside = runs.iter().filter(|run| (0.5..=4.4).contains(*run)).count();
-            let share = Estimate::exact(inside as f64 / runs.len() as f64);
-            let name = format!("{variant}, N = {members}: share within 0.5 .. 4.4");
-            table.rows.push(Row { name, published: Some(1.0), ours: share, band: Band::Within(0.93, 1.0) });
+    #[test]
+    fn limits_grow_with_the_natural_logarithm() {
+        // Periods of the plotted time-outs (papers, section 1.2).
+        let table = [(6, 6), (8, 9), (19, 9), (20, 12), (53, 12), (54, 15), (56, 15)];
+        for (members, periods) in table {
+            assert_eq!(lambda(members), periods, "{members}");
         }
     }
-    let spread = means.iter().copied().fold(0.0, f64::max) / means.iter().copied().fold(f64::MAX, f64::min);
-    let row = Row::new(
-        "largest mean / smallest (no trend with N)",
-        1.0,
-        Estimate::exact(spread),
-        Band::Within(1.0, 1.25),
-    );
-    table.rows.push(row);
-    table.notes.push(
-        "1.58 is the lock-step bound; with random phases about 2.0, the probe's own time counted".into(),
-    );
-    table
-}
 
-fn dissemination_table(seeds: &[u64], pool: &Pool) -> Table {
-    let mut table = Table::new("SWIM, periods from the first detection to each member's receipt");
-    for members in [6, 16, 28, 40, 56] {
-        let runs = pool.map("dissemination", seeds, |seed| crash(members, false, *seed).heard);
-        let mut times: Vec<f64> = runs.into_iter().flatten().collect();
-        stats::sort(&mut times);
-        let ours = stats::quantile(&times, 0.5);
-        table.rows.push(Row {
-            name: format!("N = {members}: median"),
-            published: None,
-            ours,
-            band: Band::Within(0.0, 3.0),
-        });
-        let last = stats::quantile(&times, 0.99);
-        table.rows.push(Row {
-            name: format!("N = {members}: 99 %"),
-            published: Some(5.6),
-            ours: last,
-            band: Band::Within(0.0, 5.6),
-        });
+    #[test]
+    fn a_crash_is_found_alike_and_told_at_once_by_multicast_only() {
+        let [basic, inf, suspected] = Variant::ALL.map(|variant| crash(16, variant, 3));
+        assert_eq!(basic.heard.len(), 14, "all but the crashed and the one that found out");
+        assert!(basic.heard.iter().all(|periods| *periods <= 1.0 / f64::from(STEPS)), "{basic:?}");
+        assert_eq!(inf.heard.len(), 14);
+        assert!(inf.heard[13] > 1.0, "{inf:?}");
+        assert_eq!(basic.first, inf.first);
+        assert_eq!(suspected.first, inf.first);
     }
-    table.notes.push(
-        "published: medians 1.0 to 3.0 and every receipt below about 5.6, growing slowly with N; at small N ours is faster".into(),
-    );
-    table
+
+    #[test]
+    fn quiet_members_send_a_ping_and_an_ack_in_a_period() {
+        let load = load(28, 1);
+        assert!((1.98..=2.02).contains(&load.mean), "{load:?}");
+        assert_eq!(load.all, 28 * 40);
+        assert!(load.few < load.all && load.few * 100 > load.all * 96, "{load:?}");
+    }
 }

@@ -11,6 +11,9 @@ use super::stats::Estimate;
 pub enum Band {
     /// Between these, both included.
     Within(f64, f64),
+    /// Ours is a distribution, its interval the central 95 % of the runs; this must lie in it (the
+    /// outcome of a single published run).
+    Holds(f64),
     /// Shown for comparison only.
     Free,
 }
@@ -35,6 +38,44 @@ impl Band {
     }
 }
 
+/// A figure that is known to lie outside the published band, and why. It is shown as outside, and
+/// guarded by an interval of its own, so that a change still shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stated {
+    /// Where ours lies instead: from.
+    pub low: f64,
+    /// To.
+    pub high: f64,
+    /// The reason, after "outside the published band, because".
+    pub because: &'static str,
+}
+
+/// What is to be said of a figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Within the published band.
+    Ok,
+    /// Outside it, where it has been stated to be.
+    Outside,
+    /// Outside it, and not where it has been stated to be. A figure that could not be measured, too.
+    Missed,
+    /// Nothing: there is no band.
+    Shown,
+}
+
+impl Verdict {
+    /// As printed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Ok => "ok",
+            Verdict::Outside => "outside, as stated",
+            Verdict::Missed => "MISSED",
+            Verdict::Shown => "",
+        }
+    }
+}
+
 /// One figure of an experiment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -46,13 +87,28 @@ pub struct Row {
     pub ours: Estimate,
     /// Where it may lie.
     pub band: Band,
+    /// Where it is known to lie, if that is outside the band.
+    pub stated: Option<Stated>,
 }
 
 impl Row {
     /// A published figure and ours.
     #[must_use]
     pub fn new(name: impl Into<String>, published: f64, ours: Estimate, band: Band) -> Self {
-        Row { name: name.into(), published: Some(published), ours, band }
+        Row { name: name.into(), published: Some(published), ours, band, stated: None }
+    }
+
+    /// A figure for which only a band is known.
+    #[must_use]
+    pub fn within(name: impl Into<String>, ours: Estimate, low: f64, high: f64) -> Self {
+        Row { name: name.into(), published: None, ours, band: Band::Within(low, high), stated: None }
+    }
+
+    /// States that ours lies elsewhere.
+    #[must_use]
+    pub fn stated(mut self, low: f64, high: f64, because: &'static str) -> Self {
+        self.stated = Some(Stated { low, high, because });
+        self
     }
 
     /// Whether there is a band to lie in.
@@ -61,20 +117,31 @@ impl Row {
         matches!(self.band, Band::Within(..))
     }
 
-    /// `ok`, `MISSED`, or nothing where there is no band.
+    /// Whether ours lies in the published band, or else where it has been stated to lie.
     #[must_use]
-    pub fn verdict(&self) -> &'static str {
-        match (self.is_judged(), self.holds()) {
-            (false, _) => "",
-            (true, true) => "ok",
-            (true, false) => "MISSED",
+    pub fn verdict(&self) -> Verdict {
+        let inside = |low: f64, high: f64| (low..=high).contains(&self.ours.value);
+        match (self.bounds(), self.stated) {
+            (None, _) => Verdict::Shown,
+            _ if self.holds_published() => Verdict::Ok,
+            (Some((low, high)), _) if !matches!(self.band, Band::Holds(_)) && inside(low, high) => {
+                Verdict::Ok
+            }
+            (_, Some(stated)) if inside(stated.low, stated.high) => Verdict::Outside,
+            _ => Verdict::Missed,
         }
+    }
+
+    /// Whether ours is a distribution that holds what was published.
+    fn holds_published(&self) -> bool {
+        matches!(self.band, Band::Holds(published) if (self.ours.low..=self.ours.high).contains(&published))
     }
 
     /// The band's bounds.
     fn bounds(&self) -> Option<(f64, f64)> {
         match self.band {
             Band::Within(low, high) => Some((low, high)),
+            Band::Holds(published) => Some((published, published)),
             Band::Free => None,
         }
     }
@@ -87,17 +154,13 @@ impl Row {
             "low": self.ours.low,
             "high": self.ours.high,
             "band": self.bounds().map(|(low, high)| [low, high]),
-            "verdict": self.verdict(),
+            "stated": self.stated.map(|stated| json!({
+                "low": stated.low,
+                "high": stated.high,
+                "because": stated.because,
+            })),
+            "verdict": self.verdict().as_str(),
         })
-    }
-
-    /// Whether ours lies in the band. A figure that could not be measured does not.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        match self.band {
-            Band::Within(low, high) => self.ours.value >= low && self.ours.value <= high,
-            Band::Free => true,
-        }
     }
 }
 
@@ -119,9 +182,9 @@ impl Table {
         Table { title: title.into(), rows: Vec::new(), notes: Vec::new() }
     }
 
-    /// The figures that lie outside their bands.
-    pub fn misses(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| !row.holds())
+    /// The figures of which this is to be said.
+    pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| row.verdict() == verdict)
     }
 
     /// As JSON: title, rows, notes.
@@ -150,7 +213,7 @@ pub fn csv(tables: &[Table]) -> String {
         let ours = row.ours;
         let numbers = [row.published, Some(ours.value), Some(ours.low), Some(ours.high), low, high];
         let cells = [quoted(&table.title), quoted(&row.name)].into_iter().chain(numbers.map(number));
-        let line: Vec<String> = cells.chain([row.verdict().to_owned()]).collect();
+        let line: Vec<String> = cells.chain([row.verdict().as_str().to_owned()]).collect();
         text.push_str(&line.join(","));
         text.push('\n');
     }
@@ -168,13 +231,22 @@ impl fmt::Display for Table {
             let band = row
                 .bounds()
                 .map_or_else(String::new, |(low, high)| format!("{} .. {}", short(low), short(high)));
-            let verdict = row.verdict();
+            let verdict = row.verdict().as_str();
             let ours = short(row.ours.value);
             let line = format!(
                 "  {:width$}  {published:>9}  {ours:>9}  {doubt:>19}  {band:>19}  {verdict}",
                 row.name
             );
             writeln!(f, "{}", line.trim_end())?;
+        }
+        for row in self.with(Verdict::Outside) {
+            let Some(Stated { low, high, because }) = row.stated else { continue };
+            let (low, high) = (short(low), short(high));
+            writeln!(
+                f,
+                "  {}: outside the published band, because {because}; it stays in {low} .. {high}",
+                row.name
+            )?;
         }
         self.notes.iter().try_for_each(|note| writeln!(f, "  {note}"))
     }
@@ -195,14 +267,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_outside_its_band_is_named() {
+    fn every_figure_gets_the_verdict_it_deserves() {
+        let stated = Some((20.0, 30.0));
+        let table = [
+            (Band::share(10.0, 0.03), 10.2, None, Verdict::Ok),
+            (Band::share(10.0, 0.03), 10.31, None, Verdict::Missed),
+            (Band::factor(10.0, 2.0), 20.0, None, Verdict::Ok),
+            (Band::factor(10.0, 2.0), 21.0, None, Verdict::Missed),
+            (Band::factor(10.0, 2.0), 21.0, stated, Verdict::Outside),
+            (Band::factor(10.0, 2.0), 4.9, stated, Verdict::Missed),
+            (Band::factor(10.0, 2.0), 30.1, stated, Verdict::Missed),
+            (Band::factor(10.0, 2.0), 15.0, stated, Verdict::Ok),
+            (Band::plus_minus(10.0, 5.0), f64::NAN, None, Verdict::Missed),
+            (Band::plus_minus(10.0, 5.0), f64::NAN, stated, Verdict::Missed),
+            (Band::Free, 99.0, None, Verdict::Shown),
+            (Band::Free, f64::NAN, None, Verdict::Shown),
+        ];
+        for (band, ours, stated, verdict) in table {
+            let mut row = Row::new("x", 10.0, Estimate::exact(ours), band);
+            if let Some((low, high)) = stated {
+                row = row.stated(low, high, "of the test");
+            }
+            assert_eq!(row.verdict(), verdict, "{ours} in {band:?}, stated {stated:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_published_run_must_lie_among_ours() {
+        let spread = |low, high| Estimate { value: 4.0, low, high };
+        let table = [(2.0, 6.0, Verdict::Ok), (2.0, 5.0, Verdict::Ok), (2.0, 4.5, Verdict::Outside)];
+        for (low, high, verdict) in table {
+            let row = Row::new("x", 5.0, spread(low, high), Band::Holds(5.0)).stated(3.5, 4.5, "of luck");
+            assert_eq!(row.verdict(), verdict, "{low} .. {high}");
+            let row = Row { stated: None, ..row };
+            assert_eq!(row.verdict() == Verdict::Missed, verdict == Verdict::Outside);
+        }
+        // Being equal to it is not enough.
+        let row = Row::new("x", 4.0, Estimate { value: 4.0, low: 5.0, high: 6.0 }, Band::Holds(4.0));
+        assert_eq!(row.verdict(), Verdict::Missed);
+    }
+
+    #[test]
+    fn what_lies_outside_is_said_with_its_reason() {
         let mut table = Table::new("x");
-        table.rows.push(Row::new("a", 10.0, Estimate::exact(10.2), Band::share(10.0, 0.03)));
-        table.rows.push(Row::new("b", 10.0, Estimate::exact(21.0), Band::factor(10.0, 2.0)));
-        table.rows.push(Row::new("c", 10.0, Estimate::exact(f64::NAN), Band::plus_minus(10.0, 5.0)));
-        table.rows.push(Row::new("d", 10.0, Estimate::exact(99.0), Band::Free));
-        let names: Vec<&str> = table.misses().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["b", "c"]);
-        assert!(table.to_string().contains("MISSED"));
+        let row = Row::new("a", 10.0, Estimate::exact(25.0), Band::factor(10.0, 2.0));
+        table.rows.push(row.clone().stated(20.0, 30.0, "the moon was full"));
+        table.rows.push(row);
+        let text = table.to_string();
+        assert!(text.contains("a: outside the published band, because the moon was full"), "{text}");
+        assert_eq!(text.matches("MISSED").count(), 1);
+        assert_eq!(csv(&[table.clone()]).matches("outside, as stated").count(), 1);
+        assert_eq!(table.record()["rows"][0]["stated"]["because"], "the moon was full");
     }
 }

@@ -121,6 +121,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`Malformed::Type`] if it is no number.
     pub fn f64(&mut self) -> Result<f64, Malformed> {
+        if let [0xcb, rest @ ..] = self.rest()
+            && let Some(bytes) = rest.first_chunk()
+        {
+            self.at += 9;
+            return Ok(f64::from_be_bytes(*bytes));
+        }
         match self.head()? {
             Head::Nil => Ok(0.0),
             Head::Float(n) => Ok(n),
@@ -161,6 +167,14 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// As [`bytes`](Self::bytes), and those of [`u8`](Self::u8) for elements.
     pub fn short_bytes(&mut self, out: &mut [u8]) -> Result<usize, Malformed> {
+        // An address or six versions, as everybody writes them.
+        if let [tag @ 0xa0..=0xbf, ..] = *self.rest() {
+            self.at += 1;
+            let bytes = self.advance(usize::from(tag & 0x1f))?;
+            let fits = bytes.len().min(out.len());
+            out[..fits].copy_from_slice(&bytes[..fits]);
+            return Ok(bytes.len());
+        }
         let start = self.at;
         if let Head::Array(_) = self.head()? {
             self.at = start;
