@@ -37,6 +37,7 @@ pub(super) fn frame(frame: &Frame, members: &[String]) -> String {
         Ok(StreamMessage::Error(error)) => format!("error: {}", error.error),
         Ok(StreamMessage::User(body)) => user(body),
         Ok(StreamMessage::PushPull(state)) => full_state(&state, members),
+        Ok(StreamMessage::Registry(body)) => format!("registry, {} bytes", body.len()),
         Err(refusal) => format!("unreadable ({refusal})"),
     }
 }
@@ -94,9 +95,11 @@ fn user(bytes: &[u8]) -> String {
             let inner = if nested { "unreadable (nested)".into() } else { user(relay.inner) };
             format!("pass on to {}: {inner}", relay.dest_name)
         }),
-        SerfType::PushPull | SerfType::ConflictResponse | SerfType::KeyRequest | SerfType::KeyResponse => {
-            Ok(format!("{}, {} bytes", kind.as_str(), body.len()))
-        }
+        SerfType::PushPull
+        | SerfType::ConflictResponse
+        | SerfType::KeyRequest
+        | SerfType::KeyResponse
+        | SerfType::Registry => Ok(format!("{}, {} bytes", kind.as_str(), body.len())),
     };
     text.unwrap_or_else(|error| format!("unreadable ({}: {error})", kind.as_str()))
 }
