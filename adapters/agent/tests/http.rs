@@ -1,16 +1,19 @@
 //! Recorded HTTP talks, replayed against our interface.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tidings::http::{Directory, Limits, Server};
+use support::web::{Answer, ask};
+use tidings::agent::Control;
+use tidings::http::{Directory, Limits, Server, Setup};
+use tidings::log::{Level, Log};
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
 use tidings_tokio::{Handle, Options, spawn};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// An agent's node with the interface over it.
 struct Agent {
@@ -32,53 +35,23 @@ impl Agent {
         let node = spawn(config, Options::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let directory = Directory::new(node.clone());
-        let limits = Limits::default();
-        let server = Server::start(listener, directory, "dc1".into(), limits, false, true).unwrap();
+        let setup = Setup {
+            directory,
+            control: Control::new(node.clone(), Log::new(Level::Info, None), BTreeMap::new(), None),
+            datacenter: "dc1".into(),
+            limits: Limits::default(),
+            pretty: false,
+            scripts: true,
+            token: None,
+            reload: tokio::sync::mpsc::channel(1).0,
+        };
+        let server = Server::start(listener, setup).unwrap();
         Agent { node, server }
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         ask(self.server.addr(), method, path, headers, body).await
     }
-}
-
-/// An answer as a client reads it.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
-    }
-}
-
-async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    if method != "GET" {
-        request += &format!("Content-Length: {}\r\n", body.len());
-    }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    Answer { status, headers, body: bytes[end + 4..].to_vec() }
 }
 
 /// The recorded requests of a file.

@@ -1,5 +1,6 @@
 //! The HTTP interface (consul-http): registrations in, the catalog out.
 
+mod access;
 mod answer;
 mod catalog;
 mod decode;
@@ -14,15 +15,25 @@ mod server;
 mod shape;
 mod writing;
 
+use tokio::sync::{mpsc, watch};
+
 pub use self::directory::{Directory, Watch};
 use self::registration::Allowed;
-pub use self::server::{Limits, Server};
+pub(crate) use self::registration::{check_meta, pairs};
+pub use self::server::{Limits, ReloadRequest, Server, Setup};
+use crate::agent::Control;
 
 /// What all requests have in common.
 pub(crate) struct Site {
     directory: Directory,
+    control: Control,
     datacenter: String,
     allowed: Allowed,
+    /// What clients have to show, if anything.
+    token: Option<String>,
+    reload: mpsc::Sender<ReloadRequest>,
+    /// Set once a client made the agent leave.
+    left: watch::Sender<bool>,
 }
 
 impl Site {

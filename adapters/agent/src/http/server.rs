@@ -20,14 +20,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Site;
+use super::access;
 use super::answer::{Answer, Body};
 use super::directory::Directory;
 use super::params::Params;
 use super::registration::Allowed;
 use super::route::{self, Request};
+use crate::agent::Control;
 
 /// What clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,29 @@ impl Default for Limits {
     }
 }
 
+/// A client asks for the configuration to be read again, and waits for what came of it.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// What a server serves.
+pub struct Setup {
+    /// The catalog.
+    pub directory: Directory,
+    /// The agent's operations on its node.
+    pub control: Control,
+    /// The name of the data centre.
+    pub datacenter: String,
+    /// What clients may use.
+    pub limits: Limits,
+    /// Answers are always indented, as in the original's development mode.
+    pub pretty: bool,
+    /// Checks may run programs.
+    pub scripts: bool,
+    /// What clients have to show; `None`: nothing.
+    pub token: Option<String>,
+    /// Who reads the configuration again. Without a receiver nobody does.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
 /// How answers are written out.
 #[derive(Clone, Copy, Debug)]
 struct Style {
@@ -59,6 +85,7 @@ pub struct Server {
     addr: SocketAddr,
     task: JoinHandle<()>,
     follower: JoinHandle<()>,
+    left: watch::Receiver<bool>,
 }
 
 impl Drop for Server {
@@ -69,27 +96,31 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Serves a node's registry on a listening socket. `pretty`: answers are always indented, as in
-    /// the original's development mode; `scripts`: checks may run programs.
+    /// Serves a node's registry on a listening socket.
     ///
     /// # Errors
     /// The socket has no address any more.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(
-        listener: TcpListener,
-        directory: Directory,
-        datacenter: String,
-        limits: Limits,
-        pretty: bool,
-        scripts: bool,
-    ) -> std::io::Result<Server> {
+    pub fn start(listener: TcpListener, setup: Setup) -> std::io::Result<Server> {
         let addr = listener.local_addr()?;
+        let Setup { directory, control, datacenter, limits, pretty, scripts, token, reload } = setup;
         let follower = tokio::spawn(directory.clone().follow());
-        let site = Arc::new(Site { directory, datacenter, allowed: Allowed { scripts } });
+        let (left, has_left) = watch::channel(false);
+        let allowed = Allowed { scripts };
+        let site = Arc::new(Site { directory, control, datacenter, allowed, token, reload, left });
         let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
-        Ok(Server { addr, task, follower })
+        Ok(Server { addr, task, follower, left: has_left })
+    }
+
+    /// Waits until a client made the agent leave and has been told so.
+    pub async fn left(&self) {
+        let mut left = self.left.clone();
+        if left.wait_for(|left| *left).await.is_err() {
+            // Its task has ended: nobody can ask for it any more.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Where it listens.
@@ -195,6 +226,9 @@ async fn respond(
         }
     };
     let path = head.uri.path().to_owned();
+    if let Some(refusal) = access::refusal(site, &path, &head.headers, &params) {
+        return written(refusal, pretty, gzip);
+    }
     let request = Request { method: head.method, path, params, body, as_text };
     written(route::answer(site, request).await, pretty, gzip)
 }
