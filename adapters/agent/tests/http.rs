@@ -13,7 +13,8 @@ use tidings::log::{Level, Log};
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
 use tidings_tokio::{Handle, Options, spawn};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 /// An agent's node with the interface over it.
 struct Agent {
@@ -23,6 +24,10 @@ struct Agent {
 
 impl Agent {
     async fn start(name: &str, addr: &str, meta: &[(&str, &str)]) -> Agent {
+        Agent::limited(name, addr, meta, Limits::default()).await
+    }
+
+    async fn limited(name: &str, addr: &str, meta: &[(&str, &str)], limits: Limits) -> Agent {
         let mut config = Config::local(name, addr.parse().unwrap());
         config.registry.enabled = true;
         config.registry.generation = 1;
@@ -39,7 +44,7 @@ impl Agent {
             directory,
             control: Control::new(node.clone(), Log::new(Level::Info, None), BTreeMap::new(), None),
             datacenter: "dc1".into(),
-            limits: Limits::default(),
+            limits,
             pretty: false,
             scripts: true,
             token: None,
@@ -237,4 +242,32 @@ async fn who_waits_is_woken_by_what_it_waits_for() {
     let woken = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
     assert_eq!(woken.json()[0]["Service"]["Port"], json!(80));
     assert!(woken.headers["x-consul-index"].parse::<u64>().unwrap() > index.parse().unwrap());
+}
+
+#[tokio::test]
+async fn who_is_slow_or_wants_too_much_is_turned_away() {
+    let limits = Limits { body_max: 1000, connections_per_client: 2, read_time: Duration::from_millis(100) };
+    let agent = Agent::limited("alpha", "127.0.0.1:0", &[], limits).await;
+    let addr = agent.server.addr();
+    // They say nothing, or begin and do not go on: their connections are closed, and give way to others.
+    for begin in
+        ["", "GET /v1/agent/serv", "PUT /v1/agent/service/register HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
+    {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut answer)).await;
+        assert!(read.is_ok(), "it is held open: {begin:?}");
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    let too_much = agent.ask("PUT", "/v1/agent/service/register", &[], &"x".repeat(1001)).await;
+    assert_eq!(too_much.status, 413);
+    let held = [TcpStream::connect(addr).await.unwrap(), TcpStream::connect(addr).await.unwrap()];
+    let mut third = TcpStream::connect(addr).await.unwrap();
+    let mut answer = Vec::new();
+    // Closed without an answer, which the system may tell as a reset.
+    let _ = third.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
+    drop(held);
+    assert_eq!(agent.ask("GET", "/v1/agent/services", &[], "").await.json(), json!({}));
 }

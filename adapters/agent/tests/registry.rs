@@ -188,3 +188,23 @@ async fn probes_are_run_and_what_comes_of_them_is_shown() {
     let answer = ask(addr, "PUT", "/v1/agent/service/register", &[], refused).await;
     assert_eq!(answer.text(), "Invalid check: gRPC checks are not supported by this agent yet");
 }
+
+#[test]
+fn a_client_makes_the_agent_read_its_configuration_again_and_leave() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.json");
+    std::fs::write(&path, r#"{"tags":{"a":"1"}}"#).unwrap();
+    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0", "-config-file=c.json"]);
+    let addr = http(&agent);
+    std::fs::write(&path, "{").unwrap();
+    let answer = request(addr, "PUT", "/v1/agent/reload", "");
+    assert_eq!((answer.status, answer.text().contains("c.json")), (500, true), "{}", answer.text());
+    std::fs::write(&path, r#"{"tags":{"a":"2"}}"#).unwrap();
+    assert_eq!(request(addr, "PUT", "/v1/agent/reload", "").status, 200);
+    let tag = || request(addr, "GET", "/v1/agent/members", "").json()[0]["Tags"]["a"].clone();
+    while tag() != json!("2") {
+        std::thread::yield_now();
+    }
+    assert_eq!(request(addr, "PUT", "/v1/agent/leave", "").status, 200);
+    assert_eq!(agent.end().0, Some(0));
+}

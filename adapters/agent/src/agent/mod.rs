@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 pub use self::control::Control;
 use self::events::Dispatcher;
+pub(crate) use self::metrics::{core_counters, core_sums};
 use self::registry::{Registry, Starting};
 pub use self::run::run;
 use crate::config::{AgentConfig, COALESCE};

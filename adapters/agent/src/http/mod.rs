@@ -1,11 +1,15 @@
 //! The HTTP interface (consul-http): registrations in, the catalog out.
 
 mod access;
+mod agent;
 mod answer;
 mod catalog;
 mod decode;
 mod directory;
+mod events;
+mod live;
 mod local;
+mod metrics;
 mod near;
 mod params;
 mod reading;
@@ -13,11 +17,13 @@ mod registration;
 mod route;
 mod server;
 mod shape;
+mod status;
 mod writing;
 
 use tokio::sync::{mpsc, watch};
 
 pub use self::directory::{Directory, Watch};
+use self::events::EventLog;
 use self::registration::Allowed;
 pub(crate) use self::registration::{check_meta, pairs};
 pub use self::server::{Limits, ReloadRequest, Server, Setup};
@@ -27,6 +33,7 @@ use crate::agent::Control;
 pub(crate) struct Site {
     directory: Directory,
     control: Control,
+    events: EventLog,
     datacenter: String,
     allowed: Allowed,
     /// What clients have to show, if anything.

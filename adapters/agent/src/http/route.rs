@@ -5,7 +5,7 @@ use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
 use super::params::Params;
-use super::{Site, catalog, local, writing};
+use super::{Site, agent, catalog, events, local, metrics, status, writing};
 
 /// A request, read to its end.
 #[derive(Debug)]
@@ -22,6 +22,23 @@ pub(super) struct Request {
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
+    Itself,
+    Version,
+    Members,
+    Join,
+    Leave,
+    ForceLeave,
+    Reload,
+    Monitor,
+    Metrics,
+    Prometheus,
+    FireEvent,
+    Events,
+    Leader,
+    Peers,
+    Coordinates,
+    Coordinate,
+    CoordinateDatacenters,
     RegisterService,
     DeregisterService,
     MaintainService,
@@ -49,6 +66,7 @@ enum Call {
     HealthState,
     HealthService,
     NeedsStore,
+    NoCoordinates,
     NoAcl,
 }
 
@@ -77,6 +95,24 @@ const fn any(path: &'static str, call: Call) -> Route {
 
 /// Longer paths stand before shorter ones that they begin with.
 const ROUTES: &[Route] = &[
+    get("/v1/agent/self", Call::Itself),
+    get("/v1/agent/version", Call::Version),
+    get("/v1/agent/members", Call::Members),
+    put_of("/v1/agent/join/", Call::Join),
+    put("/v1/agent/leave", Call::Leave),
+    put_of("/v1/agent/force-leave/", Call::ForceLeave),
+    put("/v1/agent/reload", Call::Reload),
+    get("/v1/agent/monitor", Call::Monitor),
+    get("/v1/agent/metrics", Call::Metrics),
+    get("/metrics", Call::Prometheus),
+    put_of("/v1/event/fire/", Call::FireEvent),
+    get("/v1/event/list", Call::Events),
+    get("/v1/status/leader", Call::Leader),
+    get("/v1/status/peers", Call::Peers),
+    get("/v1/coordinate/nodes", Call::Coordinates),
+    get_of("/v1/coordinate/node/", Call::Coordinate),
+    get("/v1/coordinate/datacenters", Call::CoordinateDatacenters),
+    put("/v1/coordinate/update", Call::NoCoordinates),
     put("/v1/agent/service/register", Call::RegisterService),
     put_of("/v1/agent/service/deregister/", Call::DeregisterService),
     put_of("/v1/agent/service/maintenance/", Call::MaintainService),
@@ -189,6 +225,23 @@ fn refuse_params(site: &Site, params: &Params) -> Option<Answer> {
 async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -> Answer {
     let Request { params, body, as_text, .. } = request;
     match call {
+        Call::Itself => agent::itself(site).await,
+        Call::Version => agent::version(),
+        Call::Members => agent::members(site, params),
+        Call::Join => agent::join(site, params, argument).await,
+        Call::Leave => agent::leave(site).await,
+        Call::ForceLeave => agent::force_leave(site, params, argument).await,
+        Call::Reload => agent::reload(site).await,
+        Call::Monitor => agent::monitor(site, params),
+        Call::Metrics => metrics::metrics(site, params).await,
+        Call::Prometheus => metrics::prometheus(site).await,
+        Call::FireEvent => events::fire(site, params, argument, body).await,
+        Call::Events => events::list(site, params).await,
+        Call::Leader => status::leader(site),
+        Call::Peers => status::peers(site),
+        Call::Coordinates => status::nodes(site).await,
+        Call::Coordinate => status::node(site, argument).await,
+        Call::CoordinateDatacenters => status::datacenters(site).await,
         Call::RegisterService => local::register_service(site, params, body).await,
         Call::DeregisterService => local::deregister_service(site, argument).await,
         Call::MaintainService => local::maintain(site, params, Some(argument)).await,
@@ -216,6 +269,10 @@ async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -
         Call::HealthState => catalog::health_state(site, params, argument).await,
         Call::HealthService => catalog::health_service(site, params, argument).await,
         Call::NeedsStore => Answer::error(StatusCode::NOT_IMPLEMENTED, NO_STORE),
+        Call::NoCoordinates => Answer::error(
+            StatusCode::NOT_IMPLEMENTED,
+            "coordinates are measured by the members themselves; those of other nodes are not kept",
+        ),
         Call::NoAcl => Answer::error(StatusCode::UNAUTHORIZED, "ACL support disabled"),
     }
 }

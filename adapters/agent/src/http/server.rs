@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -27,6 +30,8 @@ use super::Site;
 use super::access;
 use super::answer::{Answer, Body};
 use super::directory::Directory;
+use super::events::EventLog;
+use super::live::Payload;
 use super::params::Params;
 use super::registration::Allowed;
 use super::route::{self, Request};
@@ -85,6 +90,7 @@ pub struct Server {
     addr: SocketAddr,
     task: JoinHandle<()>,
     follower: JoinHandle<()>,
+    listed: JoinHandle<()>,
     left: watch::Receiver<bool>,
 }
 
@@ -92,6 +98,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         self.follower.abort();
+        self.listed.abort();
     }
 }
 
@@ -109,9 +116,11 @@ impl Server {
         let follower = tokio::spawn(directory.clone().follow());
         let (left, has_left) = watch::channel(false);
         let allowed = Allowed { scripts };
-        let site = Arc::new(Site { directory, control, datacenter, allowed, token, reload, left });
+        let events = EventLog::new();
+        let listed = tokio::spawn(events.clone().follow(directory.clone()));
+        let site = Arc::new(Site { events, directory, control, datacenter, allowed, token, reload, left });
         let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
-        Ok(Server { addr, task, follower, left: has_left })
+        Ok(Server { addr, task, follower, listed, left: has_left })
     }
 
     /// Waits until a client made the agent leave and has been told so.
@@ -186,9 +195,14 @@ async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: S
 async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style, place: Place) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
+    let leaves = AtomicBool::new(false);
     let service = service_fn(|request| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(respond(&site, limits, style, request).await) }
+        let (site, leaves) = (site.clone(), &leaves);
+        async move {
+            let response = respond(&site, limits, style, request).await;
+            leaves.fetch_or(response.1, Ordering::Relaxed);
+            Ok::<_, Infallible>(response.0)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -197,14 +211,18 @@ async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style,
     // A client that goes away, or talks nonsense, has been told what there was to tell.
     let _ = connection.await;
     drop(place);
+    if leaves.load(Ordering::Relaxed) {
+        site.left.send_replace(true);
+    }
 }
 
+/// The answer to a request, and whether the agent leaves when it has been sent.
 async fn respond(
     site: &Site,
     limits: Limits,
     style: Style,
     request: http::Request<Incoming>,
-) -> Response<Full<Bytes>> {
+) -> (Response<Payload>, bool) {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query().unwrap_or_default());
     let pretty = style.pretty || params.has("pretty");
@@ -240,10 +258,26 @@ fn accepts(headers: &HeaderMap, name: &http::HeaderName, what: &str) -> bool {
     lines.into_iter().any(words)
 }
 
-fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
+fn written(answer: Answer, pretty: bool, gzip: bool) -> (Response<Payload>, bool) {
+    let last = answer.last;
+    let mut response = match answer.body {
+        Body::Log { lines, json } => {
+            let mut response = Response::new(Payload::Log { lines, json });
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            response
+        }
+        _ => whole(answer, pretty, gzip),
+    };
+    if last {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    (response, last)
+}
+
+fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     let unknown = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, Body::Empty);
     let (kind, bytes) = match answer.body {
-        Body::Empty => (None, Bytes::new()),
+        Body::Empty | Body::Log { .. } => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
         Body::Json(value) => (Some("application/json"), json(&value, pretty)),
         Body::Other(kind, bytes) => (Some(kind), bytes),
@@ -252,7 +286,7 @@ fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
     let zipped = compressed.is_some();
     let bytes = compressed.unwrap_or(bytes);
     let len = bytes.len();
-    let mut response = Response::new(Full::new(bytes));
+    let mut response = Response::new(Payload::Whole(Full::new(bytes)));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.extend(answer.headers);
