@@ -208,3 +208,73 @@ fn a_client_makes_the_agent_read_its_configuration_again_and_leave() {
     assert_eq!(request(addr, "PUT", "/v1/agent/leave", "").status, 200);
     assert_eq!(agent.end().0, Some(0));
 }
+
+/// Runs a command against an agent, and gives its exit status and output.
+fn run(dir: &Path, addr: SocketAddr, words: &[&str]) -> (Option<i32>, String) {
+    let (command, rest) = words.split_first().unwrap();
+    let addr = format!("-http-addr={addr}");
+    let words = [*command, &addr].into_iter().chain(rest.iter().copied()).map(str::to_owned);
+    Process::start(dir, &words.collect::<Vec<_>>()).end()
+}
+
+#[test]
+fn services_are_registered_shown_and_removed_from_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0"]);
+    let addr = http(&agent);
+    let run = |words: &[&str]| run(dir.path(), addr, words);
+    let file = r#"{"services":[{"name":"db","port":5432,"tags":["main"]},{"name":"a/b c","id":"x/y z"}]}"#;
+    std::fs::write(dir.path().join("s.json"), file).unwrap();
+    assert_eq!(
+        run(&["register", "s.json"]),
+        (Some(0), "Registered service: db\nRegistered service: a/b c\n".into())
+    );
+    let flags = [
+        "register",
+        "-name=web",
+        "-id=w1",
+        "-port=80",
+        "-address=10.0.0.1",
+        "-tag=v1",
+        "-ttl=10m",
+        "-meta=a=b",
+    ];
+    assert_eq!(run(&flags), (Some(0), "Registered service: web\n".into()));
+    assert_eq!(run(&["services"]), (Some(0), "a/b c  \ndb     main\nweb    v1\n".into()));
+    assert_eq!(run(&["service", "web"]), (Some(0), "alpha  w1  10.0.0.1:80  critical  v1\n".into()));
+    assert_eq!(run(&["service", "-passing", "web"]), (Some(0), "\n".into()));
+    assert_eq!(run(&["service", "a/b c"]).1, "alpha  x/y z  127.0.0.1:0  passing\n");
+    assert_eq!(run(&["nodes"]), (Some(0), "alpha  127.0.0.1  dc1  passing\n".into()));
+    assert_eq!(run(&["health", "web"]), (Some(0), "alpha  service:w1  critical  web\n".into()));
+    let json: serde_json::Value = serde_json::from_str(&run(&["service", "-format=json", "web"]).1).unwrap();
+    assert_eq!(json[0]["Service"]["Meta"]["a"], json!("b"));
+
+    let watch = format!("-http-addr={addr}");
+    let words = ["watch", &watch, "service", "web"].map(str::to_owned);
+    let watch = Process::start(dir.path(), &words);
+    watch.wait_for("+ alpha/w1 10.0.0.1:80 critical v1\n", 1);
+    assert_eq!(request(addr, "PUT", "/v1/agent/check/pass/service:w1", "").status, 200);
+    watch.wait_for("~ alpha/w1 10.0.0.1:80 passing v1\n", 1);
+    assert_eq!(run(&["deregister", "w1", "x/y z"]).0, Some(0));
+    watch.wait_for("- alpha/w1\n", 1);
+    watch.signal("INT");
+    assert_eq!(watch.end().0, Some(0));
+    assert_eq!(run(&["services"]).1, "db  main\n");
+
+    for (words, expected) in [
+        (&["register"][..], "Either a file or -name must be given."),
+        (&["register", "none.json"], "Error reading 'none.json': open none.json: no such file or directory"),
+        (&["register", "-name=x", "-ttl=1"], "Request decode failed: "),
+        (&["service"], "One service name must be given."),
+        (&["health", "-state=odd"], "The state must be any, passing, warning or critical."),
+        (&["services", "-format=yaml"], "Invalid output format"),
+    ] {
+        let (status, said) = run(words);
+        assert_eq!(status, Some(1), "{words:?}");
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+    let nobody = "127.0.0.1:1".parse().unwrap();
+    let (status, said) = self::run(dir.path(), nobody, &["services"]);
+    assert_eq!(status, Some(1));
+    assert_eq!(said, "Error querying agent: dial tcp 127.0.0.1:1: connect: connection refused\n");
+}
