@@ -136,6 +136,7 @@ async fn with_a_token_only_who_shows_it_is_served() {
         (path, None, 403),
         ("/v1/agent/services?token=wrong", None, 403),
         ("/v1/agent/services?token=s3cret", None, 200),
+        ("/v1/status/leader", None, 200),
         (path, Some(("X-Consul-Token", "s3cret")), 200),
         (path, Some(("X-Consul-Token", "s3cre")), 403),
         (path, Some(("Authorization", "bearer s3cret")), 200),

@@ -1,18 +1,23 @@
 //! Who may ask: a token, if one is set (consul-http, section 10).
 
-use http::HeaderMap;
-use http::StatusCode;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, StatusCode};
 
 use super::Site;
 use super::answer::Answer;
 use super::params::Params;
 
 /// The refusal of a request that does not show the token that is set.
-pub(super) fn refusal(site: &Site, path: &str, headers: &HeaderMap, params: &Params) -> Option<Answer> {
+pub(super) fn refusal(
+    site: &Site,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Option<Answer> {
     let token = site.token.as_deref()?;
-    // Clients ask for these to see whether somebody is there.
-    if path.starts_with("/v1/status/") {
+    // Clients ask for these to see whether somebody is there, and what can be done.
+    if path.starts_with("/v1/status/") || method == Method::OPTIONS {
         return None;
     }
     match shown(headers, params) {

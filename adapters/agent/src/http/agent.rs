@@ -150,11 +150,26 @@ pub(super) async fn join(site: &Site, params: &Params, address: &str) -> Answer 
     }
 }
 
-/// Leaves; the agent ends when that has been answered.
+/// Leaves; the agent ends when that has been answered, or when nobody waits for an answer any more.
 pub(super) async fn leave(site: &Site) -> Answer {
-    match site.control.leave().await {
-        Ok(()) => Answer { last: true, ..Answer::done() },
-        Err(error) => Answer::refused(error.to_string()),
+    let (control, left) = (site.control.clone(), site.left.clone());
+    let (reply, result) = oneshot::channel();
+    let (last, sent) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let outcome = control.leave().await;
+        let ok = outcome.is_ok();
+        // Whoever asked may be gone.
+        let _ = reply.send(outcome);
+        if ok {
+            // Nothing is ever sent on it: it is dropped in time.
+            let _ = sent.await;
+            left.send_replace(true);
+        }
+    });
+    match result.await {
+        Ok(Ok(())) => Answer { last: Some(last), ..Answer::done() },
+        Ok(Err(error)) => Answer::refused(error.to_string()),
+        Err(_) => Answer::refused("the agent is ending"),
     }
 }
 

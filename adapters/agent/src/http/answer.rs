@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::registration::Bad;
 use crate::log::Line;
@@ -14,8 +14,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Body,
-    /// The agent leaves when this has been sent.
-    pub(super) last: bool,
+    /// The agent ends when this has been sent: it is dropped with the connection.
+    pub(super) last: Option<oneshot::Sender<()>>,
 }
 
 /// What stands in an answer.
@@ -35,7 +35,7 @@ pub(super) enum Body {
 
 impl Answer {
     pub(super) const fn new(status: StatusCode, body: Body) -> Self {
-        Answer { status, headers: Vec::new(), body, last: false }
+        Answer { status, headers: Vec::new(), body, last: None }
     }
 
     /// 200, with nothing to tell.

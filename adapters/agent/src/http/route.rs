@@ -164,6 +164,9 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
         )
         .with("location", clean);
     }
+    if super::params::argument(&request.path).chars().any(char::is_control) {
+        return Answer::new(StatusCode::BAD_REQUEST, Body::Empty);
+    }
     // A path that ends like a prefix without its slash names the empty argument's place.
     let found = ROUTES.iter().find(|Route(path, prefix, ..)| match prefix {
         true => request.path.starts_with(path),

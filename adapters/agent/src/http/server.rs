@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -195,13 +194,16 @@ async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: S
 async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style, place: Place) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
-    let leaves = AtomicBool::new(false);
+    // Dropped with the connection: whoever waits for an answer to be sent knows then that it was.
+    let kept = Mutex::new(None);
     let service = service_fn(|request| {
-        let (site, leaves) = (site.clone(), &leaves);
+        let (site, kept) = (site.clone(), &kept);
         async move {
-            let response = respond(&site, limits, style, request).await;
-            leaves.fetch_or(response.1, Ordering::Relaxed);
-            Ok::<_, Infallible>(response.0)
+            let (response, last) = respond(&site, limits, style, request).await;
+            if last.is_some() {
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = last;
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()
@@ -211,23 +213,22 @@ async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style,
     // A client that goes away, or talks nonsense, has been told what there was to tell.
     let _ = connection.await;
     drop(place);
-    if leaves.load(Ordering::Relaxed) {
-        site.left.send_replace(true);
-    }
 }
 
-/// The answer to a request, and whether the agent leaves when it has been sent.
-async fn respond(
-    site: &Site,
-    limits: Limits,
-    style: Style,
-    request: http::Request<Incoming>,
-) -> (Response<Payload>, bool) {
+/// A response, and what is to be dropped when it has been sent.
+type Sent = (Response<Payload>, Option<oneshot::Sender<()>>);
+
+/// The answer to a request.
+async fn respond(site: &Site, limits: Limits, style: Style, request: http::Request<Incoming>) -> Sent {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query().unwrap_or_default());
     let pretty = style.pretty || params.has("pretty");
     let gzip = accepts(&head.headers, &ACCEPT_ENCODING, "gzip");
     let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
+    let path = head.uri.path().to_owned();
+    if let Some(refusal) = access::refusal(site, &head.method, &path, &head.headers, &params) {
+        return written(refusal, pretty, gzip);
+    }
     let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
@@ -243,10 +244,6 @@ async fn respond(
             return written(Answer::error(StatusCode::REQUEST_TIMEOUT, words), pretty, false);
         }
     };
-    let path = head.uri.path().to_owned();
-    if let Some(refusal) = access::refusal(site, &path, &head.headers, &params) {
-        return written(refusal, pretty, gzip);
-    }
     let request = Request { method: head.method, path, params, body, as_text };
     written(route::answer(site, request).await, pretty, gzip)
 }
@@ -258,8 +255,8 @@ fn accepts(headers: &HeaderMap, name: &http::HeaderName, what: &str) -> bool {
     lines.into_iter().any(words)
 }
 
-fn written(answer: Answer, pretty: bool, gzip: bool) -> (Response<Payload>, bool) {
-    let last = answer.last;
+fn written(mut answer: Answer, pretty: bool, gzip: bool) -> Sent {
+    let last = answer.last.take();
     let mut response = match answer.body {
         Body::Log { lines, json } => {
             let mut response = Response::new(Payload::Log { lines, json });
@@ -268,7 +265,7 @@ fn written(answer: Answer, pretty: bool, gzip: bool) -> (Response<Payload>, bool
         }
         _ => whole(answer, pretty, gzip),
     };
-    if last {
+    if last.is_some() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     (response, last)
