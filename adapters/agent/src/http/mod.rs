@@ -3,6 +3,7 @@
 mod access;
 mod agent;
 mod answer;
+mod cache;
 mod catalog;
 mod decode;
 mod directory;
@@ -22,6 +23,7 @@ mod writing;
 
 use tokio::sync::{mpsc, watch};
 
+use self::cache::Cache;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
 use self::registration::Allowed;
@@ -34,6 +36,9 @@ pub(crate) struct Site {
     directory: Directory,
     control: Control,
     events: EventLog,
+    cache: Cache,
+    /// Answers are always indented.
+    pretty: bool,
     datacenter: String,
     allowed: Allowed,
     /// What clients have to show, if anything.

@@ -182,7 +182,34 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
         return refusal;
     }
     let argument = super::params::argument(request.path.strip_prefix(path).unwrap_or_default());
-    carry_out(site, *call, &argument, &request).await
+    let Some(asked) = repeatable(site, *call, &request) else {
+        return carry_out(site, *call, &argument, &request).await;
+    };
+    // Before the catalog is looked at, so that nothing old is ever kept for something new.
+    let version = site.directory.version();
+    match site.cache.get(version, &asked) {
+        Some(answer) => answer,
+        None => site.cache.put(version, asked, carry_out(site, *call, &argument, &request).await),
+    }
+}
+
+/// The name under which an answer is kept, if it depends on nothing but the catalog: who waits, and
+/// who wants an order by distance, is answered for himself.
+fn repeatable(site: &Site, call: Call, request: &Request) -> Option<String> {
+    let of_catalog = matches!(
+        call,
+        Call::CatalogNodes
+            | Call::CatalogServices
+            | Call::CatalogService
+            | Call::CatalogNode
+            | Call::CatalogNodeServices
+            | Call::HealthNode
+            | Call::HealthChecks
+            | Call::HealthState
+            | Call::HealthService
+    );
+    let own = ["near", "index", "wait", "hash", "pretty"].iter().any(|name| request.params.has(name));
+    (of_catalog && !own && !site.pretty).then(|| request.params.name(&request.path))
 }
 
 /// A path without `//`, `.` and `..`, if it has any.

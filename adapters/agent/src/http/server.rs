@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 use super::Site;
 use super::access;
 use super::answer::{Answer, Body};
+use super::cache::Cache;
 use super::directory::Directory;
 use super::events::EventLog;
 use super::live::Payload;
@@ -117,7 +118,19 @@ impl Server {
         let allowed = Allowed { scripts };
         let events = EventLog::new();
         let listed = tokio::spawn(events.clone().follow(directory.clone()));
-        let site = Arc::new(Site { events, directory, control, datacenter, allowed, token, reload, left });
+        let cache = Cache::default();
+        let site = Arc::new(Site {
+            cache,
+            pretty,
+            events,
+            directory,
+            control,
+            datacenter,
+            allowed,
+            token,
+            reload,
+            left,
+        });
         let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
         Ok(Server { addr, task, follower, listed, left: has_left })
     }
@@ -303,7 +316,7 @@ fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
 /// Compact, or indented by four and with an end of line.
 fn json(value: &Value, pretty: bool) -> Bytes {
     if !pretty {
-        return value.to_string().into();
+        return serde_json::to_vec(value).unwrap_or_default().into();
     }
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
