@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod duration;
@@ -14,3 +15,4 @@ pub mod http;
 pub mod log;
 pub mod quote;
 pub mod server;
+mod uuid;

@@ -64,9 +64,13 @@ fn every_command_explains_its_flags_with_their_defaults() {
         let (exit, stdout, stderr) = run(&[command, "--help"], &[]);
         assert_eq!((exit, stdout.as_str()), (0, ""), "{command}");
         assert!(stderr.starts_with(&format!("Usage: tidings {command}")), "{stderr}");
-        if !["keygen", "version"].contains(&command) {
-            assert!(stderr.contains("--rpc-addr <ADDR>") && stderr.contains("127.0.0.1:7373"), "{stderr}");
-        }
+        let over_http = ["deregister", "health", "nodes", "register", "service", "services", "watch"];
+        let (flag, default) = match command {
+            "keygen" | "version" => continue,
+            _ if over_http.contains(&command) => ("--http-addr <ADDR>", "127.0.0.1:8500"),
+            _ => ("--rpc-addr <ADDR>", "127.0.0.1:7373"),
+        };
+        assert!(stderr.contains(flag) && stderr.contains(default), "{stderr}");
     }
 }
 

@@ -1,11 +1,15 @@
 //! Recorded HTTP talks, replayed against our interface.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tidings::http::{Directory, Limits, Server};
+use support::web::{Answer, ask};
+use tidings::agent::Control;
+use tidings::http::{Directory, Limits, Server, Setup};
+use tidings::log::{Level, Log};
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
 use tidings_tokio::{Handle, Options, spawn};
@@ -20,6 +24,10 @@ struct Agent {
 
 impl Agent {
     async fn start(name: &str, addr: &str, meta: &[(&str, &str)]) -> Agent {
+        Agent::limited(name, addr, meta, Limits::default()).await
+    }
+
+    async fn limited(name: &str, addr: &str, meta: &[(&str, &str)], limits: Limits) -> Agent {
         let mut config = Config::local(name, addr.parse().unwrap());
         config.registry.enabled = true;
         config.registry.generation = 1;
@@ -32,53 +40,23 @@ impl Agent {
         let node = spawn(config, Options::default()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let directory = Directory::new(node.clone());
-        let limits = Limits::default();
-        let server = Server::start(listener, directory, "dc1".into(), limits, false, true).unwrap();
+        let setup = Setup {
+            directory,
+            control: Control::new(node.clone(), Log::new(Level::Info, None), BTreeMap::new(), None),
+            datacenter: "dc1".into(),
+            limits,
+            pretty: false,
+            scripts: true,
+            token: None,
+            reload: tokio::sync::mpsc::channel(1).0,
+        };
+        let server = Server::start(listener, setup).unwrap();
         Agent { node, server }
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         ask(self.server.addr(), method, path, headers, body).await
     }
-}
-
-/// An answer as a client reads it.
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
-    }
-}
-
-async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request += &format!("{name}: {value}\r\n");
-    }
-    if method != "GET" {
-        request += &format!("Content-Length: {}\r\n", body.len());
-    }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    Answer { status, headers, body: bytes[end + 4..].to_vec() }
 }
 
 /// The recorded requests of a file.
@@ -264,4 +242,32 @@ async fn who_waits_is_woken_by_what_it_waits_for() {
     let woken = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
     assert_eq!(woken.json()[0]["Service"]["Port"], json!(80));
     assert!(woken.headers["x-consul-index"].parse::<u64>().unwrap() > index.parse().unwrap());
+}
+
+#[tokio::test]
+async fn who_is_slow_or_wants_too_much_is_turned_away() {
+    let limits = Limits { body_max: 1000, connections_per_client: 2, read_time: Duration::from_millis(100) };
+    let agent = Agent::limited("alpha", "127.0.0.1:0", &[], limits).await;
+    let addr = agent.server.addr();
+    // They say nothing, or begin and do not go on: their connections are closed, and give way to others.
+    for begin in
+        ["", "GET /v1/agent/serv", "PUT /v1/agent/service/register HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"]
+    {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(begin.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_string(&mut answer)).await;
+        assert!(read.is_ok(), "it is held open: {begin:?}");
+        assert!(!answer.contains("200 OK"), "{answer}");
+    }
+    let too_much = agent.ask("PUT", "/v1/agent/service/register", &[], &"x".repeat(1001)).await;
+    assert_eq!(too_much.status, 413);
+    let held = [TcpStream::connect(addr).await.unwrap(), TcpStream::connect(addr).await.unwrap()];
+    let mut third = TcpStream::connect(addr).await.unwrap();
+    let mut answer = Vec::new();
+    // Closed without an answer, which the system may tell as a reset.
+    let _ = third.read_to_end(&mut answer).await;
+    assert!(answer.is_empty());
+    drop(held);
+    assert_eq!(agent.ask("GET", "/v1/agent/services", &[], "").await.json(), json!({}));
 }

@@ -12,17 +12,21 @@ use crate::config::os_error;
 /// # Errors
 /// What failed, with the path; the old file is as it was.
 pub(super) async fn replace(path: PathBuf, text: String) -> Result<(), String> {
-    let task = tokio::task::spawn_blocking(move || replace_now(&path, &text));
+    let task = tokio::task::spawn_blocking(move || replace_now(&path, text.as_bytes()));
     task.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn replace_now(path: &Path, text: &str) -> Result<(), String> {
+/// The same, on the thread that calls it.
+///
+/// # Errors
+/// As for [`replace`].
+pub(super) fn replace_now(path: &Path, content: &[u8]) -> Result<(), String> {
     // A link keeps pointing to the file it points to.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut temporary = path.clone().into_os_string();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let result = write_new(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+    let result = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = result {
         // It may not exist; and if it stays, the next attempt replaces it.
         let _ = fs::remove_file(&temporary);
@@ -35,14 +39,14 @@ fn replace_now(path: &Path, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     // A left-over might have other permissions or be a link: start afresh.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()
 }
 
@@ -58,7 +62,7 @@ mod tests {
         let path = dir.path().join("tags.json");
         fs::write(&path, "old").unwrap();
         fs::write(dir.path().join("tags.json.tmp"), "left over").unwrap();
-        replace_now(&path, "new").unwrap();
+        replace_now(&path, b"new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
@@ -68,7 +72,7 @@ mod tests {
     fn a_file_that_cannot_be_written_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("missing").join("tags.json");
-        let error = replace_now(&path, "new").unwrap_err();
+        let error = replace_now(&path, b"new").unwrap_err();
         assert_eq!(error, format!("write {}: no such file or directory", path.display()));
     }
 }

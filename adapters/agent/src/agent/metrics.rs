@@ -39,7 +39,7 @@ impl Agent {
 }
 
 /// The core's counters under the original's names.
-fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
+pub(crate) fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
     [
         ("memberlist.gossip", core.gossip_packets),
         ("memberlist.probeNode", core.probes),
@@ -67,7 +67,7 @@ fn core_counters(core: &Metrics) -> impl Iterator<Item = (&'static str, u64)> {
 }
 
 /// Those that sum up bytes: name, how often, bytes.
-fn core_sums(core: &Metrics) -> impl Iterator<Item = (&'static str, u64, u64)> {
+pub(crate) fn core_sums(core: &Metrics) -> impl Iterator<Item = (&'static str, u64, u64)> {
     let streams = core.streams_accepted + core.streams_dialled;
     [
         ("memberlist.udp.sent", core.datagrams_out, core.datagram_bytes_out),

@@ -1,10 +1,12 @@
 //! A running agent: a node with its log, scripts, RPC server and files.
 
 mod control;
+mod data;
 mod events;
 mod files;
-mod keyring;
 mod metrics;
+mod persist;
+mod registry;
 mod retry;
 mod run;
 mod signals;
@@ -13,19 +15,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_tokio::{Error, Handle, Options, SpawnError, spawn_with_events};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use self::control::Control;
 use self::events::Dispatcher;
+pub(crate) use self::metrics::{core_counters, core_sums};
+use self::registry::{Registry, Starting};
 pub use self::run::run;
 use crate::config::{AgentConfig, COALESCE};
 use crate::handlers::Handlers;
+use crate::http;
 use crate::log::Log;
 use crate::server::{self, Hub, Server};
 
-/// Keyring writes that may wait; each is awaited by a key command, so few are ever under way.
-const KEYRING_WRITES: usize = 16;
+/// Writes that may wait for the disk; more fail.
+const WRITES: usize = 4096;
 /// How long the last events may take to reach log and streams at the end.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
@@ -33,6 +38,7 @@ const LAST_EVENTS: Duration = Duration::from_millis(500);
 pub struct Agent {
     control: Control,
     server: Server,
+    registry: Registry,
     handlers: Arc<Handlers>,
     dispatcher: JoinHandle<()>,
     name_lost: watch::Receiver<bool>,
@@ -48,20 +54,21 @@ impl Agent {
         let failed = |error: String| format!("Failed to start the Serf agent: Error creating Serf: {error}");
         config.check_core().map_err(failed)?;
         log.info("agent", format_args!("Serf agent starting"));
-        let persist = config.keyring_file.clone().map(|path| {
-            let (writer, requests) = mpsc::channel(KEYRING_WRITES);
-            tokio::spawn(keyring::write_all(path, requests));
-            writer
-        });
-        let options = Options { bind: Some(config.bind), persist, ..Options::default() };
+        let mut core = config.core.clone();
+        let mut options = Options { bind: Some(config.bind), ..Options::default() };
+        let started = Starting::prepare(config, &mut core, &mut options, &log)?;
         let (node, mut events) =
-            spawn_with_events(config.core.clone(), options).map_err(|error| failed(spawn_error(&error)))?;
+            spawn_with_events(core, options).map_err(|error| failed(spawn_error(&error)))?;
         let listener = match server::bind(&config.rpc_addr) {
             Ok(listener) => listener,
             Err(error) => return Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
         };
         let (tags, tags_file) = (config.live.tags.clone(), config.tags_file.clone());
         let control = Control::new(node.clone(), log.clone(), tags, tags_file);
+        let registry = match started.finish(config, &control) {
+            Ok(registry) => registry,
+            Err(error) => return Err(stop(&node, error).await),
+        };
         let hub = Hub::new(log.clone());
         let scripts = Arc::clone(&config.live.handlers);
         let handlers = Arc::new(Handlers::start(Arc::clone(&scripts), node.clone(), log.clone()));
@@ -71,7 +78,7 @@ impl Agent {
         dispatcher.begin(&mut events).await;
         let dispatcher = tokio::spawn(dispatcher.run(events));
         match Server::start(listener, control.clone(), hub, config.rpc_auth.clone(), scripts) {
-            Ok(server) => Ok(Agent { control, server, handlers, dispatcher, name_lost }),
+            Ok(server) => Ok(Agent { control, server, registry, handlers, dispatcher, name_lost }),
             Err(error) => Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
         }
     }
@@ -86,6 +93,25 @@ impl Agent {
     #[must_use]
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Its HTTP server, if it serves HTTP.
+    #[must_use]
+    pub fn http(&self) -> Option<&http::Server> {
+        self.registry.http()
+    }
+
+    /// Waits until a client made the agent leave and has been told so.
+    async fn left(&self) {
+        tokio::select! {
+            () = self.server.left() => {}
+            () = self.registry.left() => {}
+        }
+    }
+
+    /// Waits until a client asks for the configuration to be read again.
+    async fn reload_asked(&self) -> http::ReloadRequest {
+        self.registry.reload_asked().await
     }
 
     /// Waits until the vote on the own name is lost.

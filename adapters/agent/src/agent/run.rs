@@ -129,6 +129,12 @@ fn describe(console: &Console, config: &AgentConfig, agent: &Agent) {
         console.detail(&format!("Advertise addr: '{advertise}'"));
     }
     line("RPC addr", &format!("'{}'", config.rpc_addr));
+    if let Some(http) = agent.http() {
+        line("HTTP addr", &format!("'{}'", http.addr()));
+    }
+    if let Some(dir) = &config.registry.data_dir {
+        line("Data directory", &format!("'{}'", dir.display()));
+    }
     line("Encrypted", &(!config.core.security.keys.is_empty()).to_string());
     line("Snapshot", &config.core.snapshot.to_string());
     line("Profile", &config.profile);
@@ -163,7 +169,12 @@ impl Running<'_> {
         loop {
             let asked = tokio::select! {
                 asked = signals.next() => asked,
-                () = agent.server().left() => return End { status: 0, left: true },
+                () = agent.left() => return End { status: 0, left: true },
+                reply = agent.reload_asked() => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(self.reload(agent));
+                    continue;
+                }
                 () = agent.name_lost() => {
                     self.log.warn("serf", format_args!("Shutdown without a Leave"));
                     self.log.warn("agent", format_args!("Serf shutdown detected, quitting"));
@@ -179,7 +190,7 @@ impl Running<'_> {
                 Asked::Metrics => eprint!("{}", agent.metrics().await),
                 Asked::Reload => {
                     self.console.headline("Caught signal: hangup");
-                    self.reload(agent);
+                    let _ = self.reload(agent);
                 }
                 Asked::Interrupt | Asked::Terminate => return self.end_by(asked, agent, signals).await,
             }
@@ -201,7 +212,7 @@ impl Running<'_> {
             if let Err(error) = agent.control().leave().await {
                 self.console.headline(&format!("Error: {error}"));
                 // Somebody else's leave may be under way; its end, or patience, ends this.
-                agent.server().left().await;
+                agent.left().await;
             }
         };
         let again = async { while signals.next().await == Asked::Metrics {} };
@@ -213,14 +224,17 @@ impl Running<'_> {
     }
 
     /// Reads files and flags again and takes over what can change.
-    fn reload(&mut self, agent: &Agent) {
+    ///
+    /// # Errors
+    /// They cannot be used; nothing has changed.
+    fn reload(&mut self, agent: &Agent) -> Result<(), String> {
         self.console.headline("Reloading configuration...");
         let live = match self.flags.read().and_then(|settings| Live::new(&settings)) {
             Ok(live) => live,
             Err(error) => {
                 self.console.headline(&error);
                 self.console.headline("Failed to reload configs");
-                return;
+                return Err(error);
             }
         };
         match &live.log_level {
@@ -239,6 +253,7 @@ impl Running<'_> {
             });
         }
         self.live = live;
+        Ok(())
     }
 }
 

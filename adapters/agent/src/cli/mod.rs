@@ -2,10 +2,12 @@
 //!
 //! Output goes to the writers given, so that everything but signals can be tried in a process.
 
+mod deregister;
 mod event;
 pub(crate) mod flags;
 mod force_leave;
 mod go_value;
+mod health;
 mod info;
 mod interrupt;
 mod join;
@@ -15,15 +17,21 @@ mod keys;
 mod leave;
 mod members;
 mod monitor;
+mod nodes;
 mod query;
 mod reachability;
+mod register;
 mod rpc;
 mod rtt;
+mod service;
+mod services;
 mod table;
 mod tag;
 mod tags;
 pub(crate) mod terminal;
 mod version;
+mod watch;
+mod web;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -63,8 +71,10 @@ const COMMANDS: &[Command] = &[
         usage: crate::config::Flags::usage,
         run: |words, _| crate::agent::run(words),
     },
+    client!(deregister, "deregister", "Removes service instances from the agent"),
     client!(event, "event", "Send a custom event through the cluster"),
     client!(force_leave, "force-leave", "Forces a member of the cluster to enter the \"left\" state"),
+    client!(health, "health", "Lists checks and how they fare"),
     client!(info, "info", "Provides debugging information for operators"),
     client!(join, "join", "Tell the agent to join a cluster"),
     Command {
@@ -77,9 +87,13 @@ const COMMANDS: &[Command] = &[
     client!(leave, "leave", "Gracefully leaves the cluster and shuts the agent down"),
     client!(members, "members", "Lists the members of a cluster"),
     client!(monitor, "monitor", "Stream logs and events from an agent"),
+    client!(nodes, "nodes", "Lists the nodes of the catalog"),
     client!(query, "query", "Send a query to the cluster"),
     client!(reachability, "reachability", "Test network reachability"),
+    client!(register, "register", "Registers service instances at the agent"),
     client!(rtt, "rtt", "Estimates network round trip time between nodes"),
+    client!(service, "service", "Shows the instances of a service"),
+    client!(services, "services", "Lists the services of the cluster"),
     client!(tags, "tags", "Modify tags of a running agent"),
     Command {
         name: "version",
@@ -87,6 +101,7 @@ const COMMANDS: &[Command] = &[
         usage: version::usage,
         run: version::run,
     },
+    client!(watch, "watch", "Prints each change of a service's instances"),
 ];
 
 /// Exit status when there is no such command, or none was given.

@@ -12,7 +12,15 @@ pub(super) const GOSSIP_PORT: u16 = 7946;
 /// # Errors
 /// Why it is no address, in the words of the original.
 pub(super) fn resolve_address(text: &str) -> Result<SocketAddr, String> {
-    let (host, port) = split_host_port(text)?;
+    resolve_with_port(text, GOSSIP_PORT)
+}
+
+/// An address in one of these forms; `default` is its port if none is given.
+///
+/// # Errors
+/// Why it is no address, in the words of the original.
+pub(super) fn resolve_with_port(text: &str, default: u16) -> Result<SocketAddr, String> {
+    let (host, port) = split_host_port(text, default)?;
     if host.is_empty() {
         return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port));
     }
@@ -24,22 +32,22 @@ pub(super) fn resolve_address(text: &str) -> Result<SocketAddr, String> {
     first_v4.copied().ok_or_else(|| format!("lookup {host}: no such host"))
 }
 
-fn split_host_port(text: &str) -> Result<(&str, u16), String> {
+fn split_host_port(text: &str, default: u16) -> Result<(&str, u16), String> {
     let port = |digits: &str| digits.parse::<u16>().map_err(|_| format!("address {digits}: invalid port"));
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) =
             rest.split_once(']').ok_or_else(|| format!("address {text}: missing ']' in address"))?;
         return match rest.strip_prefix(':') {
             Some(digits) => Ok((host, port(digits)?)),
-            None if rest.is_empty() => Ok((host, GOSSIP_PORT)),
+            None if rest.is_empty() => Ok((host, default)),
             None => Err(format!("address {text}: unexpected '{rest}' after ']' in address")),
         };
     }
     if text.parse::<Ipv6Addr>().is_ok() {
-        return Ok((text, GOSSIP_PORT));
+        return Ok((text, default));
     }
     match text.split_once(':') {
-        None => Ok((text, GOSSIP_PORT)),
+        None => Ok((text, default)),
         Some((_, rest)) if rest.contains(':') => Err(format!("address {text}: too many colons in address")),
         Some((host, digits)) => Ok((host, port(digits)?)),
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tidings_core::config::Coalesce;
 use tidings_core::{Config, ConfigError};
 
+use super::registry::RegistryConfig;
 use super::settings::Settings;
 use super::{keys, net, tags};
 use crate::handlers::EventScript;
@@ -49,6 +50,8 @@ pub struct AgentConfig {
     pub retry_max_attempts: u64,
     /// Deliver old user events on join.
     pub replay_on_join: bool,
+    /// What is served and kept of the registry.
+    pub registry: RegistryConfig,
     /// What a reload may change.
     pub live: Live,
 }
@@ -102,6 +105,8 @@ pub fn resolve(settings: &Settings, notice: &mut dyn FnMut(&str)) -> Result<Agen
     core.tags = tags::to_core(&live.tags);
     core.leave.broadcast_timeout = waits.broadcast;
     fill_core(&mut core, settings, key)?;
+    let registry = RegistryConfig::new(settings)?;
+    registry.fill_core(&mut core);
 
     let path = |text: &str| if text.is_empty() { None } else { Some(PathBuf::from(text)) };
     Ok(AgentConfig {
@@ -122,6 +127,7 @@ pub fn resolve(settings: &Settings, notice: &mut dyn FnMut(&str)) -> Result<Agen
         retry_interval: waits.retry,
         retry_max_attempts: u64::try_from(settings.retry_max_attempts).unwrap_or(0),
         replay_on_join: settings.replay_on_join,
+        registry,
         live,
     })
 }
@@ -192,6 +198,7 @@ fn bind_address(
 ) -> Result<SocketAddr, String> {
     let mut bind = match given {
         Some(result) => result.map_err(|error| format!("Invalid bind address: {error}"))?,
+        None if settings.dev => SocketAddr::from(([127, 0, 0, 1], net::GOSSIP_PORT)),
         None => SocketAddr::from(([0, 0, 0, 0], net::GOSSIP_PORT)),
     };
     if !settings.interface.is_empty() && bind.ip().is_unspecified() {

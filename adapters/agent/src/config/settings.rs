@@ -77,6 +77,24 @@ pub struct Settings {
     pub query_size_limit: i64,
     /// Bytes of a user event at most.
     pub user_event_size_limit: i64,
+    /// One process to try things with: loopback, HTTP on, nothing on disk.
+    pub dev: bool,
+    /// Where HTTP is served.
+    pub http_addr: String,
+    /// What clients of HTTP have to show.
+    pub http_token: String,
+    /// HTTP may be served to other hosts without a token.
+    pub http_open: bool,
+    /// Directory for what outlives the process.
+    pub data_dir: String,
+    /// Name of the data centre.
+    pub datacenter: String,
+    /// Domain of names looked up by DNS.
+    pub domain: String,
+    /// Checks may run programs.
+    pub enable_script_checks: bool,
+    /// What this node says of itself in the catalog.
+    pub node_meta: BTreeMap<String, String>,
 }
 
 /// The place of one setting, by its type.
@@ -130,6 +148,15 @@ pub(super) const KEYS: &[&str] = &[
     "query_response_size_limit",
     "query_size_limit",
     "user_event_size_limit",
+    "dev",
+    "http_addr",
+    "http_token",
+    "http_open",
+    "data_dir",
+    "datacenter",
+    "domain",
+    "enable_script_checks",
+    "node_meta",
     "snapshot_path",
     "discover",
     "mdns",
@@ -166,6 +193,22 @@ impl Settings {
             "rpc_auth" => Slot::Text(&mut self.rpc_auth),
             "tags" => Slot::Map(&mut self.tags),
             "tags_file" => Slot::Text(&mut self.tags_file),
+            _ => return self.registry_slot(key),
+        })
+    }
+
+    /// The settings of the registry.
+    fn registry_slot(&mut self, key: &str) -> Option<Slot<'_>> {
+        Some(match key {
+            "dev" => Slot::Bool(&mut self.dev),
+            "http_addr" => Slot::Text(&mut self.http_addr),
+            "http_token" => Slot::Text(&mut self.http_token),
+            "http_open" => Slot::Bool(&mut self.http_open),
+            "data_dir" => Slot::Text(&mut self.data_dir),
+            "datacenter" => Slot::Text(&mut self.datacenter),
+            "domain" => Slot::Text(&mut self.domain),
+            "enable_script_checks" => Slot::Bool(&mut self.enable_script_checks),
+            "node_meta" => Slot::Map(&mut self.node_meta),
             _ => return self.rare_slot(key),
         })
     }

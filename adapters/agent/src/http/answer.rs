@@ -3,30 +3,39 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 
 use super::registration::Bad;
+use crate::log::Line;
 
 /// An answer, before it is written out.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Body,
+    /// The agent ends when this has been sent: it is dropped with the connection.
+    pub(super) last: Option<oneshot::Sender<()>>,
 }
 
 /// What stands in an answer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Body {
     Empty,
     Text(String),
     Json(Value),
     /// Of another kind, which is named.
     Other(&'static str, Bytes),
+    /// Lines of the log as they come.
+    Log {
+        lines: mpsc::Receiver<Line>,
+        json: bool,
+    },
 }
 
 impl Answer {
     pub(super) const fn new(status: StatusCode, body: Body) -> Self {
-        Answer { status, headers: Vec::new(), body }
+        Answer { status, headers: Vec::new(), body, last: None }
     }
 
     /// 200, with nothing to tell.

@@ -1,10 +1,16 @@
 //! The HTTP interface (consul-http): registrations in, the catalog out.
 
+mod access;
+mod agent;
 mod answer;
+mod cache;
 mod catalog;
 mod decode;
 mod directory;
+mod events;
+mod live;
 mod local;
+mod metrics;
 mod near;
 mod params;
 mod reading;
@@ -12,17 +18,34 @@ mod registration;
 mod route;
 mod server;
 mod shape;
+mod status;
 mod writing;
 
+use tokio::sync::{mpsc, watch};
+
+use self::cache::Cache;
 pub use self::directory::{Directory, Watch};
+use self::events::EventLog;
 use self::registration::Allowed;
-pub use self::server::{Limits, Server};
+pub(crate) use self::registration::{check_meta, pairs};
+pub use self::server::{Limits, ReloadRequest, Server, Setup};
+use crate::agent::Control;
 
 /// What all requests have in common.
 pub(crate) struct Site {
     directory: Directory,
+    control: Control,
+    events: EventLog,
+    cache: Cache,
+    /// Answers are always indented.
+    pretty: bool,
     datacenter: String,
     allowed: Allowed,
+    /// What clients have to show, if anything.
+    token: Option<String>,
+    reload: mpsc::Sender<ReloadRequest>,
+    /// Set once a client made the agent leave.
+    left: watch::Sender<bool>,
 }
 
 impl Site {

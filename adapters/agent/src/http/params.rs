@@ -46,6 +46,12 @@ impl Params {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// What tells a request for this path from others.
+    pub(super) fn name(&self, path: &str) -> String {
+        let mut name = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
+        name.extend_pairs(&self.0).finish()
+    }
+
     /// The same without a parameter.
     pub(super) fn without(&self, name: &str) -> Params {
         Params(self.0.iter().filter(|(key, _)| key != name).cloned().collect())

@@ -171,7 +171,7 @@ fn weights(fields: &mut Fields) -> Result<Weights, Bad> {
 }
 
 /// Whether meta data may be registered; what is wrong with it, if something is.
-pub(super) fn check_meta(meta: &[(String, String)]) -> Result<(), String> {
+pub(crate) fn check_meta(meta: &[(String, String)]) -> Result<(), String> {
     if meta.len() > 64 {
         return Err("Node metadata cannot contain more than 64 key/value pairs".into());
     }
@@ -196,7 +196,7 @@ pub(super) fn check_meta(meta: &[(String, String)]) -> Result<(), String> {
 }
 
 /// Pairs as the registry holds them.
-pub(super) fn pairs(pairs: &[(String, String)]) -> Meta {
+pub(crate) fn pairs(pairs: &[(String, String)]) -> Meta {
     pairs.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
@@ -324,6 +324,10 @@ fn probe(asked: Asked, allowed: Allowed) -> Result<Probe, Bad> {
         (script, http, tcp, grpc) => http.or(tcp).or(grpc).or(script),
     };
     match action {
+        Some(Action::Grpc { .. }) => Err(invalid("gRPC checks are not supported by this agent yet")),
+        Some(Action::Http { url, .. }) if url.starts_with("https:") => {
+            Err(invalid("checks over HTTPS are not supported by this agent yet"))
+        }
         Some(_) if asked.interval <= 0 => {
             Err(invalid("Interval must be > 0 for Script, HTTP, or TCP checks"))
         }

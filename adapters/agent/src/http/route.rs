@@ -5,7 +5,7 @@ use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
 use super::params::Params;
-use super::{Site, catalog, local, writing};
+use super::{Site, agent, catalog, events, local, metrics, status, writing};
 
 /// A request, read to its end.
 #[derive(Debug)]
@@ -22,6 +22,23 @@ pub(super) struct Request {
 /// What a path stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
+    Itself,
+    Version,
+    Members,
+    Join,
+    Leave,
+    ForceLeave,
+    Reload,
+    Monitor,
+    Metrics,
+    Prometheus,
+    FireEvent,
+    Events,
+    Leader,
+    Peers,
+    Coordinates,
+    Coordinate,
+    CoordinateDatacenters,
     RegisterService,
     DeregisterService,
     MaintainService,
@@ -49,6 +66,7 @@ enum Call {
     HealthState,
     HealthService,
     NeedsStore,
+    NoCoordinates,
     NoAcl,
 }
 
@@ -77,6 +95,24 @@ const fn any(path: &'static str, call: Call) -> Route {
 
 /// Longer paths stand before shorter ones that they begin with.
 const ROUTES: &[Route] = &[
+    get("/v1/agent/self", Call::Itself),
+    get("/v1/agent/version", Call::Version),
+    get("/v1/agent/members", Call::Members),
+    put_of("/v1/agent/join/", Call::Join),
+    put("/v1/agent/leave", Call::Leave),
+    put_of("/v1/agent/force-leave/", Call::ForceLeave),
+    put("/v1/agent/reload", Call::Reload),
+    get("/v1/agent/monitor", Call::Monitor),
+    get("/v1/agent/metrics", Call::Metrics),
+    get("/metrics", Call::Prometheus),
+    put_of("/v1/event/fire/", Call::FireEvent),
+    get("/v1/event/list", Call::Events),
+    get("/v1/status/leader", Call::Leader),
+    get("/v1/status/peers", Call::Peers),
+    get("/v1/coordinate/nodes", Call::Coordinates),
+    get_of("/v1/coordinate/node/", Call::Coordinate),
+    get("/v1/coordinate/datacenters", Call::CoordinateDatacenters),
+    put("/v1/coordinate/update", Call::NoCoordinates),
     put("/v1/agent/service/register", Call::RegisterService),
     put_of("/v1/agent/service/deregister/", Call::DeregisterService),
     put_of("/v1/agent/service/maintenance/", Call::MaintainService),
@@ -128,6 +164,9 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
         )
         .with("location", clean);
     }
+    if super::params::argument(&request.path).chars().any(char::is_control) {
+        return Answer::new(StatusCode::BAD_REQUEST, Body::Empty);
+    }
     // A path that ends like a prefix without its slash names the empty argument's place.
     let found = ROUTES.iter().find(|Route(path, prefix, ..)| match prefix {
         true => request.path.starts_with(path),
@@ -143,7 +182,34 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
         return refusal;
     }
     let argument = super::params::argument(request.path.strip_prefix(path).unwrap_or_default());
-    carry_out(site, *call, &argument, &request).await
+    let Some(asked) = repeatable(site, *call, &request) else {
+        return carry_out(site, *call, &argument, &request).await;
+    };
+    // Before the catalog is looked at, so that nothing old is ever kept for something new.
+    let version = site.directory.version();
+    match site.cache.get(version, &asked) {
+        Some(answer) => answer,
+        None => site.cache.put(version, asked, carry_out(site, *call, &argument, &request).await),
+    }
+}
+
+/// The name under which an answer is kept, if it depends on nothing but the catalog: who waits, and
+/// who wants an order by distance, is answered for himself.
+fn repeatable(site: &Site, call: Call, request: &Request) -> Option<String> {
+    let of_catalog = matches!(
+        call,
+        Call::CatalogNodes
+            | Call::CatalogServices
+            | Call::CatalogService
+            | Call::CatalogNode
+            | Call::CatalogNodeServices
+            | Call::HealthNode
+            | Call::HealthChecks
+            | Call::HealthState
+            | Call::HealthService
+    );
+    let own = ["near", "index", "wait", "hash", "pretty"].iter().any(|name| request.params.has(name));
+    (of_catalog && !own && !site.pretty).then(|| request.params.name(&request.path))
 }
 
 /// A path without `//`, `.` and `..`, if it has any.
@@ -189,6 +255,23 @@ fn refuse_params(site: &Site, params: &Params) -> Option<Answer> {
 async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -> Answer {
     let Request { params, body, as_text, .. } = request;
     match call {
+        Call::Itself => agent::itself(site).await,
+        Call::Version => agent::version(),
+        Call::Members => agent::members(site, params),
+        Call::Join => agent::join(site, params, argument).await,
+        Call::Leave => agent::leave(site).await,
+        Call::ForceLeave => agent::force_leave(site, params, argument).await,
+        Call::Reload => agent::reload(site).await,
+        Call::Monitor => agent::monitor(site, params),
+        Call::Metrics => metrics::metrics(site, params).await,
+        Call::Prometheus => metrics::prometheus(site).await,
+        Call::FireEvent => events::fire(site, params, argument, body).await,
+        Call::Events => events::list(site, params).await,
+        Call::Leader => status::leader(site),
+        Call::Peers => status::peers(site),
+        Call::Coordinates => status::nodes(site).await,
+        Call::Coordinate => status::node(site, argument).await,
+        Call::CoordinateDatacenters => status::datacenters(site).await,
         Call::RegisterService => local::register_service(site, params, body).await,
         Call::DeregisterService => local::deregister_service(site, argument).await,
         Call::MaintainService => local::maintain(site, params, Some(argument)).await,
@@ -216,6 +299,10 @@ async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -
         Call::HealthState => catalog::health_state(site, params, argument).await,
         Call::HealthService => catalog::health_service(site, params, argument).await,
         Call::NeedsStore => Answer::error(StatusCode::NOT_IMPLEMENTED, NO_STORE),
+        Call::NoCoordinates => Answer::error(
+            StatusCode::NOT_IMPLEMENTED,
+            "coordinates are measured by the members themselves; those of other nodes are not kept",
+        ),
         Call::NoAcl => Answer::error(StatusCode::UNAUTHORIZED, "ACL support disabled"),
     }
 }

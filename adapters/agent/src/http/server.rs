@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -20,14 +22,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Site;
+use super::access;
 use super::answer::{Answer, Body};
+use super::cache::Cache;
 use super::directory::Directory;
+use super::events::EventLog;
+use super::live::Payload;
 use super::params::Params;
 use super::registration::Allowed;
 use super::route::{self, Request};
+use crate::agent::Control;
 
 /// What clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +54,29 @@ impl Default for Limits {
     }
 }
 
+/// A client asks for the configuration to be read again, and waits for what came of it.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// What a server serves.
+pub struct Setup {
+    /// The catalog.
+    pub directory: Directory,
+    /// The agent's operations on its node.
+    pub control: Control,
+    /// The name of the data centre.
+    pub datacenter: String,
+    /// What clients may use.
+    pub limits: Limits,
+    /// Answers are always indented, as in the original's development mode.
+    pub pretty: bool,
+    /// Checks may run programs.
+    pub scripts: bool,
+    /// What clients have to show; `None`: nothing.
+    pub token: Option<String>,
+    /// Who reads the configuration again. Without a receiver nobody does.
+    pub reload: mpsc::Sender<ReloadRequest>,
+}
+
 /// How answers are written out.
 #[derive(Clone, Copy, Debug)]
 struct Style {
@@ -59,37 +90,58 @@ pub struct Server {
     addr: SocketAddr,
     task: JoinHandle<()>,
     follower: JoinHandle<()>,
+    listed: JoinHandle<()>,
+    left: watch::Receiver<bool>,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
         self.follower.abort();
+        self.listed.abort();
     }
 }
 
 impl Server {
-    /// Serves a node's registry on a listening socket. `pretty`: answers are always indented, as in
-    /// the original's development mode; `scripts`: checks may run programs.
+    /// Serves a node's registry on a listening socket.
     ///
     /// # Errors
     /// The socket has no address any more.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn start(
-        listener: TcpListener,
-        directory: Directory,
-        datacenter: String,
-        limits: Limits,
-        pretty: bool,
-        scripts: bool,
-    ) -> std::io::Result<Server> {
+    pub fn start(listener: TcpListener, setup: Setup) -> std::io::Result<Server> {
         let addr = listener.local_addr()?;
+        let Setup { directory, control, datacenter, limits, pretty, scripts, token, reload } = setup;
         let follower = tokio::spawn(directory.clone().follow());
-        let site = Arc::new(Site { directory, datacenter, allowed: Allowed { scripts } });
+        let (left, has_left) = watch::channel(false);
+        let allowed = Allowed { scripts };
+        let events = EventLog::new();
+        let listed = tokio::spawn(events.clone().follow(directory.clone()));
+        let cache = Cache::default();
+        let site = Arc::new(Site {
+            cache,
+            pretty,
+            events,
+            directory,
+            control,
+            datacenter,
+            allowed,
+            token,
+            reload,
+            left,
+        });
         let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
-        Ok(Server { addr, task, follower })
+        Ok(Server { addr, task, follower, listed, left: has_left })
+    }
+
+    /// Waits until a client made the agent leave and has been told so.
+    pub async fn left(&self) {
+        let mut left = self.left.clone();
+        if left.wait_for(|left| *left).await.is_err() {
+            // Its task has ended: nobody can ask for it any more.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Where it listens.
@@ -155,9 +207,17 @@ async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: S
 async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style, place: Place) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
+    // Dropped with the connection: whoever waits for an answer to be sent knows then that it was.
+    let kept = Mutex::new(None);
     let service = service_fn(|request| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(respond(&site, limits, style, request).await) }
+        let (site, kept) = (site.clone(), &kept);
+        async move {
+            let (response, last) = respond(&site, limits, style, request).await;
+            if last.is_some() {
+                *kept.lock().unwrap_or_else(PoisonError::into_inner) = last;
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -168,17 +228,20 @@ async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style,
     drop(place);
 }
 
-async fn respond(
-    site: &Site,
-    limits: Limits,
-    style: Style,
-    request: http::Request<Incoming>,
-) -> Response<Full<Bytes>> {
+/// A response, and what is to be dropped when it has been sent.
+type Sent = (Response<Payload>, Option<oneshot::Sender<()>>);
+
+/// The answer to a request.
+async fn respond(site: &Site, limits: Limits, style: Style, request: http::Request<Incoming>) -> Sent {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query().unwrap_or_default());
     let pretty = style.pretty || params.has("pretty");
     let gzip = accepts(&head.headers, &ACCEPT_ENCODING, "gzip");
     let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
+    let path = head.uri.path().to_owned();
+    if let Some(refusal) = access::refusal(site, &head.method, &path, &head.headers, &params) {
+        return written(refusal, pretty, gzip);
+    }
     let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
@@ -194,7 +257,6 @@ async fn respond(
             return written(Answer::error(StatusCode::REQUEST_TIMEOUT, words), pretty, false);
         }
     };
-    let path = head.uri.path().to_owned();
     let request = Request { method: head.method, path, params, body, as_text };
     written(route::answer(site, request).await, pretty, gzip)
 }
@@ -206,10 +268,26 @@ fn accepts(headers: &HeaderMap, name: &http::HeaderName, what: &str) -> bool {
     lines.into_iter().any(words)
 }
 
-fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
+fn written(mut answer: Answer, pretty: bool, gzip: bool) -> Sent {
+    let last = answer.last.take();
+    let mut response = match answer.body {
+        Body::Log { lines, json } => {
+            let mut response = Response::new(Payload::Log { lines, json });
+            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            response
+        }
+        _ => whole(answer, pretty, gzip),
+    };
+    if last.is_some() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    (response, last)
+}
+
+fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     let unknown = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, Body::Empty);
     let (kind, bytes) = match answer.body {
-        Body::Empty => (None, Bytes::new()),
+        Body::Empty | Body::Log { .. } => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
         Body::Json(value) => (Some("application/json"), json(&value, pretty)),
         Body::Other(kind, bytes) => (Some(kind), bytes),
@@ -218,7 +296,7 @@ fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
     let zipped = compressed.is_some();
     let bytes = compressed.unwrap_or(bytes);
     let len = bytes.len();
-    let mut response = Response::new(Full::new(bytes));
+    let mut response = Response::new(Payload::Whole(Full::new(bytes)));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.extend(answer.headers);
@@ -238,7 +316,7 @@ fn written(answer: Answer, pretty: bool, gzip: bool) -> Response<Full<Bytes>> {
 /// Compact, or indented by four and with an end of line.
 fn json(value: &Value, pretty: bool) -> Bytes {
     if !pretty {
-        return value.to_string().into();
+        return serde_json::to_vec(value).unwrap_or_default().into();
     }
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");

@@ -75,10 +75,13 @@ fn version_checked(text: &str) -> String {
     rest.to_owned()
 }
 
+/// What Serf has no commands for.
+const OWN: [&str; 7] = ["deregister", "health", "nodes", "register", "service", "services", "watch"];
+
 /// Of the list of commands, the names count; the agent's own command is not among the client's.
 fn commands_listed(text: &str) -> String {
     let Some((usage, list)) = text.split_once("Available commands are:\n") else { return text.to_owned() };
     let names = list.lines().filter_map(|line| line.split_whitespace().next());
-    let names: Vec<&str> = names.filter(|name| *name != "agent").collect();
+    let names: Vec<&str> = names.filter(|name| *name != "agent" && !OWN.contains(name)).collect();
     format!("{usage}{}", names.join(" "))
 }

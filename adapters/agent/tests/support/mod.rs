@@ -4,6 +4,7 @@
 mod agents;
 mod process;
 mod talk;
+pub(crate) mod web;
 
 pub(crate) use agents::{Cluster, Spec, agent, cluster};
 pub(crate) use process::Process;

@@ -1,0 +1,141 @@
+//! The registry's part of an agent's start: what is on disk, who writes it, who probes, HTTP.
+
+use std::net::TcpListener;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidings_core::Config;
+use tidings_tokio::{CheckRequest, Options};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+
+use super::data::DataDir;
+use super::persist::Writer;
+use super::{Control, WRITES};
+use crate::checks;
+use crate::config::AgentConfig;
+use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
+use crate::log::Log;
+use crate::server;
+
+/// Probes that may wait to be started; further ones fail.
+const PROBES: usize = 4096;
+
+/// What is ready before the node is.
+pub(super) struct Starting {
+    probes: Option<mpsc::Receiver<CheckRequest>>,
+    http: Option<TcpListener>,
+}
+
+impl Starting {
+    /// Takes hold of the data directory and the port, and tells the node what an earlier run left.
+    ///
+    /// # Errors
+    /// What cannot be used, as one line for the user.
+    pub(super) fn prepare(
+        config: &AgentConfig,
+        core: &mut Config,
+        options: &mut Options,
+        log: &Log,
+    ) -> Result<Starting, String> {
+        let failed = |error: String| format!("Failed to start the Serf agent: {error}");
+        let registry = &config.registry;
+        let data = registry.data_dir.as_deref().map(DataDir::open).transpose().map_err(failed)?;
+        let http = registry.http.as_ref().map(|http| server::bind(&http.addr.to_string())).transpose();
+        let http = http.map_err(|error| format!("Error starting HTTP listener: {error}"))?;
+        if registry.is_on() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            core.registry.generation = u64::try_from(now.as_millis()).unwrap_or(u64::MAX / 2);
+            let id = data.as_ref().map_or_else(crate::uuid::random, DataDir::node_id).map_err(failed)?;
+            core.registry.node.get_or_insert_default().id = id.as_str().into();
+        }
+        if let Some(data) = &data {
+            let (registrations, news) = data.registrations().map_err(failed)?;
+            if let Some(news) = news {
+                log.warn("agent", format_args!("{news}"));
+            }
+            options.restored.registrations = registrations;
+        }
+        if data.is_some() || config.keyring_file.is_some() {
+            let (sender, requests) = mpsc::channel(WRITES);
+            let keyring = config.keyring_file.clone();
+            let writer = Writer { keyring, registrations: data.map(DataDir::log), log: log.clone() };
+            tokio::spawn(writer.write_all(requests));
+            options.persist = Some(sender);
+        }
+        let probes = registry.is_on().then(|| {
+            let (sender, requests) = mpsc::channel(PROBES);
+            options.checks = Some(sender);
+            requests
+        });
+        Ok(Starting { probes, http })
+    }
+
+    /// Serves the node that was started.
+    ///
+    /// # Errors
+    /// The runtime does not take the socket.
+    pub(super) fn finish(self, config: &AgentConfig, control: &Control) -> Result<Registry, String> {
+        let (reload, reloads) = mpsc::channel(1);
+        let mut registry = Registry { http: None, follower: None, reloads: Mutex::new(reloads) };
+        let Some(probes) = self.probes else { return Ok(registry) };
+        let directory = Directory::new(control.node().clone());
+        tokio::spawn(checks::run_all(probes, directory.clone()));
+        let (Some(listener), Some(http)) = (self.http, &config.registry.http) else {
+            // Nobody else keeps the catalog up to date.
+            registry.follower = Some(tokio::spawn(directory.follow()));
+            return Ok(registry);
+        };
+        let failed = |error: std::io::Error| format!("Error starting HTTP listener: {error}");
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+        let setup = Setup {
+            directory,
+            control: control.clone(),
+            datacenter: config.registry.datacenter.clone(),
+            limits: Limits::default(),
+            pretty: http.pretty,
+            scripts: config.registry.scripts,
+            token: http.token.clone(),
+            reload,
+        };
+        registry.http = Some(Server::start(listener, setup).map_err(failed)?);
+        Ok(registry)
+    }
+}
+
+/// The registry of a running agent.
+pub(super) struct Registry {
+    http: Option<Server>,
+    follower: Option<JoinHandle<()>>,
+    reloads: Mutex<mpsc::Receiver<ReloadRequest>>,
+}
+
+impl Registry {
+    pub(super) const fn http(&self) -> Option<&Server> {
+        self.http.as_ref()
+    }
+
+    /// Waits until a client of HTTP made the agent leave.
+    pub(super) async fn left(&self) {
+        match &self.http {
+            Some(http) => http.left().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until a client of HTTP asks for the configuration to be read again.
+    pub(super) async fn reload_asked(&self) -> ReloadRequest {
+        match self.reloads.lock().await.recv().await {
+            Some(asked) => asked,
+            // Without HTTP nobody does.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if let Some(follower) = &self.follower {
+            follower.abort();
+        }
+    }
+}
