@@ -73,7 +73,7 @@ impl Conflicts {
 
 /// The hosts that run with this name.
 fn running<'w, R: Rider>(world: &'w World<R>, name: &'w str) -> impl Iterator<Item = HostId> + 'w {
-    let named = |host: &HostId| world.host(*host).name() == name && world.host(*host).node().is_some();
+    let named = move |host: &HostId| world.host(*host).name() == name && world.host(*host).node().is_some();
     (0..world.hosts().len()).filter(named)
 }
 
