@@ -19,10 +19,12 @@ const STEP_MAX: Incarnation = 1 << 16;
 /// member's next words are close to what is held now. Either way its member can contradict, and
 /// whoever heard the forgery and who did not come to hold the same.
 pub(super) fn believed(held: impl FnOnce() -> Incarnation, claimed: Incarnation) -> Option<Incarnation> {
-    match claimed {
-        ..=LAST_AT_ONCE => Some(claimed),
-        ..=LAST_CREDIBLE => Some(claimed.min(held().saturating_add(STEP_MAX).max(LAST_AT_ONCE))),
-        _ => None,
+    if claimed <= LAST_AT_ONCE {
+        Some(claimed)
+    } else if claimed <= LAST_CREDIBLE {
+        Some(claimed.min(held().saturating_add(STEP_MAX).max(LAST_AT_ONCE)))
+    } else {
+        None
     }
 }
 
