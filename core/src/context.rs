@@ -14,7 +14,7 @@ use crate::input::StreamId;
 use crate::metrics::Metrics;
 use crate::output::{Output, StreamAction};
 use crate::rng::Rng;
-use crate::serf::clock::LamportTime;
+use crate::serf::clock::{LamportClock, LamportTime};
 use crate::time::Time;
 use crate::timers::Timers;
 use crate::trace::{Cause, Decision, Trace};
@@ -101,12 +101,13 @@ impl Context {
         }
     }
 
-    /// Whether a cluster can have counted to this Lamport time; refuses what carries it if not.
-    pub(crate) fn credible(&mut self, time: LamportTime) -> bool {
-        if let (false, Cause::Packet(source) | Cause::Stream(source)) = (time.is_credible(), &self.cause) {
+    /// Whether a clock follows this time; refuses what carries it if not.
+    pub(crate) fn witness(&mut self, clock: &mut LamportClock, time: LamportTime) -> bool {
+        let believed = clock.witness(time);
+        if let (false, Cause::Packet(source) | Cause::Stream(source)) = (believed, &self.cause) {
             self.refuse(*source, Refusal::Other("a Lamport time that cannot be true"));
         }
-        time.is_credible()
+        believed
     }
 
     /// Records a decision, if anybody wants to know.

@@ -222,7 +222,7 @@ impl SentState {
             && security.allowed.is_empty()
             && self.frame.len().max(self.len) <= stream.message_max.min(stream.decompressed_max)
             && self.hash_seed == view.hash_seed()
-            && self.latest.is_credible()
+            && self.latest <= LamportTime::LAST_AT_ONCE
     }
 
     /// The records that can matter to a node with this view: those it does not hold just so, those

@@ -80,7 +80,7 @@ impl<R: Rider> World<R> {
     /// # Errors
     /// The first disagreement found.
     pub fn agreement_among(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
-        self.agreement_with(hosts, difference)
+        self.agreement_with(hosts, equal)
     }
 
     /// As [`agreement_among`](Self::agreement_among), where somebody has lied: about incarnations and
@@ -90,13 +90,13 @@ impl<R: Rider> World<R> {
     /// # Errors
     /// The first disagreement found.
     pub fn agreement_among_lies(&self, hosts: &[HostId]) -> Result<(), Disagreement> {
-        self.agreement_with(hosts, coarse_difference)
+        self.agreement_with(hosts, coarsely_equal)
     }
 
     fn agreement_with(
         &self,
         hosts: &[HostId],
-        difference: fn(&View, &View) -> Option<(String, String)>,
+        equal: fn(&Member, &Member) -> bool,
     ) -> Result<(), Disagreement> {
         let views: Vec<(&str, View)> = hosts
             .iter()
@@ -117,14 +117,17 @@ impl<R: Rider> World<R> {
             let ghost = alive.map(Member::name).find(|name| !known.contains(name)).unwrap_or_default();
             return Err(wrong(ghost, format!("{first} holds {ghost} alive, who is not to be reached")));
         }
-        let mut strangers = Strangers::new();
+        let mut departures = Departures::new();
         for (name, view) in &views[1..] {
-            if let Some((about, what)) = difference(reference, view) {
+            if let Some((about, what)) = first_difference(reference, view, equal) {
                 let what = format!("{first} and {name} differ about {about}: {what}");
                 return Err(Disagreement { at: (*name).into(), about, what });
             }
-            if let Some((about, what)) = estranged(reference, name, view, &mut strangers) {
-                return Err(Disagreement { at: (*name).into(), about, what });
+            for (about, what) in departed((first, reference), (name, view), &mut departures) {
+                let knowing = views.iter().filter(|(_, view)| view.get(&about).is_some()).count();
+                if 2 * knowing > views.len() {
+                    return Err(Disagreement { at: (*name).into(), about, what });
+                }
             }
         }
         Ok(())
@@ -138,7 +141,7 @@ impl<R: Rider> World<R> {
         for host in self.living() {
             let Some(node) = self.hosts[host].node() else { continue };
             let view = node.view();
-            match groups.iter_mut().find(|(known, _)| difference(known, &view).is_none()) {
+            match groups.iter_mut().find(|(known, _)| same(known, &view)) {
                 Some((_, hosts)) => hosts.push(host),
                 None => groups.push((view, vec![host])),
             }
@@ -235,28 +238,31 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// A member about whom two views differ, and how; `None`: they hold the same of everybody. The
-/// time of the status does not count, which hosts learn in different ways.
-fn difference(a: &View, b: &View) -> Option<(String, String)> {
-    first_difference(a, b, equal)
+/// Whether two views hold the same of everybody.
+fn same(a: &View, b: &View) -> bool {
+    let mut same = true;
+    each_difference(a, b, equal, |_, _, _| same = false);
+    same
 }
 
-/// As [`difference`], but neither incarnations nor tags count.
-fn coarse_difference(a: &View, b: &View) -> Option<(String, String)> {
-    first_difference(a, b, |old, new| {
-        (old.status(), old.state(), old.addr()) == (new.status(), new.state(), new.addr())
-    })
+/// As [`equal`], but neither incarnations nor tags count.
+fn coarsely_equal(old: &Member, new: &Member) -> bool {
+    (old.status(), old.state(), old.addr()) == (new.status(), new.state(), new.addr())
 }
 
+/// Whether two hosts hold the same of a member. The time of its status does not count, which hosts
+/// learn in different ways.
 fn equal(old: &Member, new: &Member) -> bool {
     (old.status(), old.state(), old.incarnation(), old.identity())
         == (new.status(), new.state(), new.incarnation(), new.identity())
 }
 
+/// A member that is here for one of two views, and not the same for both, and how they differ.
 fn first_difference(a: &View, b: &View, equal: fn(&Member, &Member) -> bool) -> Option<(String, String)> {
     let mut found = None;
     each_difference(a, b, equal, |name, old, new| {
-        if found.is_none() {
+        let gone = |member: Option<&Member>| member.is_some_and(|member| !here(member));
+        if found.is_none() && !(gone(old) && gone(new)) {
             found = Some((name.to_owned(), format!("{} and {}", held(old), held(new))));
         }
     });
@@ -292,29 +298,30 @@ fn each_difference(
     });
 }
 
-/// Members that are gone and of whom the first host does not know: what the first who does holds
-/// of each, and who that is.
-type Strangers<'a> = BTreeMap<String, (Status, &'a str)>;
+/// Members that are gone: what the first host that knows of each holds of it, and who that is.
+type Departures<'a> = BTreeMap<String, (Status, &'a str)>;
 
-/// Somebody gone of whom this host holds something else than another, where the first host's view
-/// cannot tell, and how they differ.
-fn estranged<'a>(
-    first: &View,
-    name: &'a str,
-    view: &View,
-    strangers: &mut Strangers<'a>,
-) -> Option<(String, String)> {
-    if first.same(view) {
-        return None;
+/// Who is gone and of whom this host holds something else than another, and how they differ.
+///
+/// That counts where most hosts know of such a member. The few that still do where it was pruned
+/// have to meet each other to agree, since nobody else passes on what they say of it.
+fn departed<'a>(
+    (first, reference): (&'a str, &View),
+    (name, view): (&'a str, &View),
+    departures: &mut Departures<'a>,
+) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    if reference.same(view) {
+        return found;
     }
-    let mut found = None;
-    first.all().diff(view.all(), |known, held| {
-        let (None, Some(stranger)) = (known, held) else { return };
-        let (about, status) = (stranger.name(), stranger.status());
-        let (before, other) = *strangers.entry(about.to_owned()).or_insert((status, name));
-        if before != status && found.is_none() {
+    reference.all().diff(view.all(), |known, held| {
+        let Some(held) = held.filter(|held| !here(held)) else { return };
+        let (about, status) = (held.name(), held.status());
+        let witness = known.map_or((status, name), |known| (known.status(), first));
+        let (before, other) = *departures.entry(about.to_owned()).or_insert(witness);
+        if before != status {
             let what = format!("{other} and {name} differ about {about}: {before} and {status}");
-            found = Some((about.to_owned(), what));
+            found.push((about.to_owned(), what));
         }
     });
     found

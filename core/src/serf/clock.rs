@@ -7,15 +7,20 @@ use core::fmt;
 pub struct LamportTime(pub u64);
 
 impl LamportTime {
-    /// The latest time anybody is believed: half of the range. No cluster counts that far (a
-    /// million steps a second take 292,000 years), so a later one is an error or an attack.
+    /// The latest time that is believed whatever the own clock shows: half of the range. No cluster
+    /// counts that far (a million steps a second take 292,000 years), so a later one is an error, an
+    /// attack, or comes from a clock that an attack has moved.
+    pub const LAST_AT_ONCE: LamportTime = LamportTime(1 << 63);
+
+    /// The latest time that is ever believed: three quarters of the range. Clocks that were moved to
+    /// [`LamportTime::LAST_AT_ONCE`] count on from there, and never get here.
     ///
-    /// A message with such a time must be refused as a whole. Believed, it would wedge what it
+    /// A message with a later time must be refused as a whole. Believed, it would wedge what it
     /// touches: nothing can be newer than the end of the range, so a member could never refute a
     /// leave, and the original's clock would even wrap to zero.
-    pub const LAST_CREDIBLE: LamportTime = LamportTime(1 << 63);
+    pub const LAST_CREDIBLE: LamportTime = LamportTime(3 << 62);
 
-    /// Whether a cluster can have counted to this time; see [`LamportTime::LAST_CREDIBLE`].
+    /// Whether anybody may ever believe this time; see [`LamportTime::LAST_CREDIBLE`].
     #[must_use]
     pub const fn is_credible(self) -> bool {
         self.0 <= Self::LAST_CREDIBLE.0
@@ -34,8 +39,11 @@ impl fmt::Display for LamportTime {
     }
 }
 
+/// Beyond [`LamportTime::LAST_AT_ONCE`] a clock is moved on by no more than this at once.
+const STEP_MAX: u64 = 1 << 16;
+
 /// A logical clock: never goes back, whatever it witnesses, and never runs out: what it witnesses
-/// leaves it half of its range to count on.
+/// leaves it a quarter of its range to count on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LamportClock(u64);
 
@@ -52,9 +60,34 @@ impl LamportClock {
         LamportTime(self.0)
     }
 
-    /// Having seen `time`, the clock stands behind it. Times that are not
-    /// [credible](LamportTime::is_credible) do not move it.
-    pub const fn witness(&mut self, time: LamportTime) {
+    /// Having seen `time`, the clock stands behind it. Returns whether it does; if not, whatever
+    /// carries the time must be refused.
+    ///
+    /// Any time up to [`LamportTime::LAST_AT_ONCE`] is believed, and beyond it one that is not far
+    /// ahead of the clock. A credible one farther ahead only moves the clock as far as it may: if
+    /// the others' clocks really show this, because of a message that was missed here or was before
+    /// this clock's time, then what they say next is believed. So no message, forged or not,
+    /// parts those who heard it from those who did not. Times that are not
+    /// [credible](LamportTime::is_credible) move nothing.
+    pub const fn witness(&mut self, time: LamportTime) -> bool {
+        if time.0 < self.0 {
+            return true;
+        }
+        if !time.is_credible() {
+            return false;
+        }
+        let step = self.0.saturating_add(STEP_MAX);
+        let reach = if step > LamportTime::LAST_AT_ONCE.0 { step } else { LamportTime::LAST_AT_ONCE.0 };
+        if time.0 > reach {
+            self.0 = reach;
+            return false;
+        }
+        self.0 = time.0 + 1;
+        true
+    }
+
+    /// Stands behind a time that this clock itself showed in an earlier life, however late it is.
+    pub const fn resume(&mut self, time: LamportTime) {
         if time.0 >= self.0 && time.is_credible() {
             self.0 = time.0 + 1;
         }
@@ -84,15 +117,57 @@ mod tests {
     }
 
     #[test]
-    fn a_time_at_the_end_of_the_range_does_not_stop_the_clock() {
-        let mut clock = LamportClock(7);
-        clock.witness(LamportTime(u64::MAX));
-        clock.witness(LamportTime(LamportTime::LAST_CREDIBLE.0 + 1));
-        assert_eq!(clock.now(), LamportTime(7));
-        clock.witness(LamportTime::LAST_CREDIBLE);
-        let now = clock.now();
-        assert!(now > LamportTime::LAST_CREDIBLE);
-        assert!(clock.increment() > now);
+    fn how_far_a_clock_follows_at_once() {
+        const HALF: u64 = 1 << 63;
+        const LAST: u64 = 3 << 62;
+        const STEP: u64 = 1 << 16;
+        for (start, seen, believed, after) in [
+            (7, HALF - 1, true, HALF),
+            (7, HALF, true, HALF + 1),
+            (7, HALF + 1, false, HALF),
+            (7, LAST, false, HALF),
+            (7, LAST + 1, false, 7),
+            (7, u64::MAX, false, 7),
+            (HALF - 1, HALF + STEP - 1, true, HALF + STEP),
+            (HALF, HALF + 1, true, HALF + 2),
+            (HALF + 1, HALF + 1 + STEP, true, HALF + 2 + STEP),
+            (HALF + 1, HALF + 2 + STEP, false, HALF + 1 + STEP),
+            (HALF + 1, HALF - 5, true, HALF + 1),
+            (HALF + 1, LAST, false, HALF + 1 + STEP),
+            (HALF + 1, LAST + 1, false, HALF + 1),
+            (LAST, LAST, true, LAST + 1),
+            (LAST + 2, LAST + 1, true, LAST + 2),
+            (LAST + 1, LAST + 1, false, LAST + 1),
+        ] {
+            let mut clock = LamportClock(start);
+            assert_eq!(clock.witness(LamportTime(seen)), believed, "{start} sees {seen}");
+            assert_eq!(clock.now(), LamportTime(after), "{start} sees {seen}");
+        }
+    }
+
+    /// Whatever one forged message does to those who hear it, the others believe what these say
+    /// next, if not at once then the second time.
+    #[quickcheck]
+    fn no_message_parts_those_who_heard_it_from_those_who_did_not(honest: u32, forged: u64) -> bool {
+        let near = [1 << 63, 3 << 62, u64::MAX].map(|end: u64| end - 2 + forged % 4 % 3);
+        [forged].into_iter().chain(near).all(|forged| {
+            let mut heard = LamportClock(honest.into());
+            heard.witness(LamportTime(forged));
+            [0, u64::from(honest)].into_iter().all(|start| {
+                let mut missed = LamportClock(start);
+                missed.witness(heard.increment());
+                missed.witness(heard.increment())
+            })
+        })
+    }
+
+    #[test]
+    fn a_clock_goes_on_where_its_earlier_life_ended() {
+        for (recorded, after) in [(0, 1), (5, 6), ((1 << 63) + 9, (1 << 63) + 10), (u64::MAX, 0)] {
+            let mut clock = LamportClock::default();
+            clock.resume(LamportTime(recorded));
+            assert_eq!(clock.now(), LamportTime(after), "recorded: {recorded}");
+        }
     }
 
     #[test]

@@ -45,11 +45,8 @@ impl Serf {
 
     /// An event was heard; whether it is news worth passing on.
     pub(crate) fn hear_event(&mut self, cx: &mut Context, message: &serf::UserEvent<'_>) -> bool {
-        if !cx.credible(message.ltime) {
+        if !bug!(cx, StopsItsClock) && !cx.witness(&mut self.clocks.event, message.ltime) {
             return false;
-        }
-        if !bug!(cx, StopsItsClock) {
-            self.clocks.event.witness(message.ltime);
         }
         match self.events.offer(self.clocks.event.now(), message.ltime, message.name, message.payload) {
             Heard::Fresh(mut body) => {

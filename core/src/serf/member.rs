@@ -88,10 +88,9 @@ impl Serf {
 
     /// Somebody announces its own or another's leave; whether that was news worth passing on.
     pub(crate) fn hear_leave(&mut self, cx: &mut Context, swim: &mut Swim, leave: &Leave<'_>) -> bool {
-        if !cx.credible(leave.ltime) {
+        if !cx.witness(&mut self.clocks.member, leave.ltime) {
             return false;
         }
-        self.clocks.member.witness(leave.ltime);
         let Some(member) = known(swim, leave.node) else {
             return self.buffer_intent(cx, leave.node, IntentKind::Leave, leave.ltime);
         };
@@ -132,10 +131,9 @@ impl Serf {
 
     /// Somebody announces that it joined; whether that was news.
     pub(crate) fn hear_join(&mut self, cx: &mut Context, swim: &mut Swim, join: &Join<'_>) -> bool {
-        if !cx.credible(join.ltime) {
+        if !cx.witness(&mut self.clocks.member, join.ltime) {
             return false;
         }
-        self.clocks.member.witness(join.ltime);
         let Some(member) = known(swim, join.node) else {
             return self.take_back(cx, swim, join)
                 || self.buffer_intent(cx, join.node, IntentKind::Join, join.ltime);

@@ -25,9 +25,9 @@ impl Serf {
     /// Clocks stand behind what a snapshot recorded, and what it had heard is old
     /// (serf-wire, section 8).
     pub(crate) fn go_on_after(&mut self, restored: &Restored) {
-        self.clocks.member.witness(restored.clock);
-        self.clocks.event.witness(restored.event_clock);
-        self.clocks.query.witness(restored.query_clock);
+        self.clocks.member.resume(restored.clock);
+        self.clocks.event.resume(restored.event_clock);
+        self.clocks.query.resume(restored.query_clock);
         if self.snapshot.is_some() {
             self.events.raise_min(LamportTime(restored.event_clock.0.saturating_add(1)));
             self.queries.raise_min(LamportTime(restored.query_clock.0.saturating_add(1)));

@@ -74,10 +74,9 @@ impl Serf {
             cx.refuse(from, refusal);
             return false;
         }
-        if !cx.credible(query.ltime) {
+        if !cx.witness(&mut self.clocks.query, query.ltime) {
             return false;
         }
-        self.clocks.query.witness(query.ltime);
         match self.queries.offer(self.clocks.query.now(), query.ltime, query.id) {
             Heard::Fresh(()) => {}
             Heard::TooOld => {

@@ -59,8 +59,8 @@ impl Serf {
             (&mut self.clocks.event, state.event_ltime),
             (&mut self.clocks.query, state.query_ltime),
         ] {
-            if time.0 > 0 && cx.credible(time) {
-                clock.witness(LamportTime(time.0 - 1));
+            if time.0 > 0 {
+                cx.witness(clock, LamportTime(time.0 - 1));
             }
         }
         // A member that left is said to have left just after its status time.
@@ -75,7 +75,7 @@ impl Serf {
         for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| !left.contains(node)) {
             self.hear_join(cx, swim, &Join { ltime, node });
         }
-        if ignore_old && cx.credible(state.event_ltime) {
+        if ignore_old && state.event_ltime <= self.clocks.event.now() {
             self.events.raise_min(state.event_ltime);
         }
         for slot in state.events.clone().flatten() {

@@ -16,18 +16,10 @@ use crate::swim::gossip::Waiter;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::Name;
 use crate::swim::suspicion::Suspicion;
-use crate::swim::{Notice, Swim};
+use crate::swim::{Notice, Swim, belief};
 use crate::timers::Key;
 use crate::trace::{Cause, Decision};
 use crate::wire::message::{Alive, Dead, Suspect};
-
-/// The highest incarnation that anybody is believed at once: half of the range. A member counts one
-/// step for each time it was accused, so a higher one is an error or an attack. Believed, it would
-/// wedge its member: nobody, not the member itself, can say anything newer than the end of the range.
-const LAST_CREDIBLE: Incarnation = 1 << 31;
-/// From what is held a member may go on beyond that, by no more than this at once: so that it can
-/// contradict whatever was believed.
-const STEP_MAX: Incarnation = 1 << 16;
 
 /// A claim that a member lives, with every default filled in.
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +76,8 @@ impl Swim {
         if let Err(reason) = self.admit(cx, claim) {
             return cx.refuse(source, reason);
         }
-        if !self.credible(cx, claim.name, claim.incarnation) {
-            return;
-        }
+        let Some(incarnation) = self.believed(cx, claim.name, claim.incarnation) else { return };
+        let claim = &AliveClaim { incarnation, ..*claim };
         let known = self.members.known(claim.name).cloned();
         let mut moved = false;
         if let Some(member) = &known {
@@ -148,18 +139,15 @@ impl Swim {
         Ok(())
     }
 
-    /// Whether a member can have counted to this incarnation; refuses what says so if not.
-    fn credible(&self, cx: &mut Context, name: &str, incarnation: Incarnation) -> bool {
-        if incarnation <= LAST_CREDIBLE {
-            return true;
-        }
-        let held = self.members.get(name).map_or(0, |member| member.incarnation);
-        let credible = incarnation <= held.saturating_add(STEP_MAX);
-        if let (false, Cause::Packet(source) | Cause::Stream(source)) = (credible, &cx.cause) {
+    /// The incarnation that a claim about a member is taken for; refuses the claim if there is none.
+    fn believed(&self, cx: &mut Context, name: &str, claimed: Incarnation) -> Option<Incarnation> {
+        let held = || self.members.get(name).map_or(0, |member| member.incarnation);
+        let believed = belief::believed(held, claimed);
+        if let (None, Cause::Packet(source) | Cause::Stream(source)) = (believed, &cx.cause) {
             let source = *source;
             cx.refuse(source, Refusal::Other("an incarnation that cannot be true"));
         }
-        credible
+        believed
     }
 
     /// Whether another address may take over a member's name: it left, or died long enough ago.
@@ -209,9 +197,8 @@ impl Swim {
     /// Somebody suspects a member.
     pub(crate) fn apply_suspect(&mut self, cx: &mut Context, accusation: &Accusation<'_>) {
         cx.metrics.suspect_in += 1;
-        if !self.credible(cx, accusation.node, accusation.incarnation) {
-            return;
-        }
+        let Some(incarnation) = self.believed(cx, accusation.node, accusation.incarnation) else { return };
+        let accusation = &Accusation { incarnation, ..*accusation };
         let Some(member) = self.members.known(accusation.node) else { return };
         if accusation.incarnation < member.incarnation {
             return;
@@ -271,9 +258,8 @@ impl Swim {
         waiter: Option<Waiter>,
     ) {
         cx.metrics.dead_in += 1;
-        if !self.credible(cx, accusation.node, accusation.incarnation) {
-            return;
-        }
+        let Some(incarnation) = self.believed(cx, accusation.node, accusation.incarnation) else { return };
+        let accusation = &Accusation { incarnation, ..*accusation };
         let Some(member) = self.members.known(accusation.node) else { return };
         let before = member.state;
         if accusation.incarnation < member.incarnation || !matches!(before, State::Alive | State::Suspect) {

@@ -6,6 +6,7 @@
 pub mod member;
 
 pub(crate) mod awareness;
+mod belief;
 pub(crate) mod census;
 pub(crate) mod gossip;
 mod holdings;

@@ -105,6 +105,40 @@ fn the_end_of_the_clock_is_survived() {
 }
 
 #[test]
+fn no_forged_time_parts_those_who_heard_it_from_those_who_did_not() {
+    for forged in [(1 << 63) - 1, 1 << 63, (1 << 63) + 1, 3 << 62, u64::MAX] {
+        let mut cluster = Cluster::lan(4);
+        for host in [1, 2] {
+            cluster.join(host, 0);
+        }
+        cluster.run(secs(5));
+        // Who hears it does not get to pass it on.
+        cluster.net.partition(&[&[0], &[1, 2, 3]]);
+        for message in [
+            wire::user_event("forged", forged, b""),
+            wire::join_intent("n1", forged),
+            wire::leave_intent("n0", forged, false),
+            wire::leave_intent("stranger", forged, false),
+        ] {
+            cluster.inject(Cluster::address(1), 0, &message);
+        }
+        cluster.run(secs(4));
+        cluster.net.heal();
+        cluster.run(secs(90));
+        cluster.join(3, 1);
+        cluster.run(secs(90));
+        cluster.assert_converged();
+        for host in 0..4 {
+            let name = format!("of n{host}");
+            cluster.event(host, &name, b"");
+            cluster.run(secs(5));
+            let heard: Vec<usize> = (0..4).map(|at| cluster.user_events(at, &name).len()).collect();
+            assert_eq!(heard, [1; 4], "{name}, with a forged time of {forged}");
+        }
+    }
+}
+
+#[test]
 fn old_events_that_overtake_the_answer_to_a_join_stay_unheard() {
     let mut cluster = Cluster::lan(2);
     // Nobody was there to be told: the event is still to be gossiped.

@@ -96,7 +96,7 @@ fn an_incarnation_that_cannot_be_true_is_believed_by_nobody() {
         wire::alive("n0", n0, u32::MAX.into()),
         wire::suspect("n0", u32::MAX.into(), "n1"),
         wire::dead("n0", u32::MAX.into(), "n0"),
-        wire::alive("n0", n0, (1 << 31) + 1),
+        wire::alive("n0", n0, (3 << 30) + 1),
     ] {
         let before = cluster.refusals(1);
         cluster.inject(Cluster::address(2), 1, &claim);
@@ -107,12 +107,29 @@ fn an_incarnation_that_cannot_be_true_is_believed_by_nobody() {
 
 #[test]
 fn whatever_incarnation_was_believed_can_be_contradicted() {
-    let mut cluster = Cluster::lan(3).joined();
-    cluster.inject(Cluster::address(2), 1, &wire::suspect("n0", 1 << 31, "n2"));
-    assert_eq!(cluster.state(1, "n0"), Some(State::Suspect));
+    for forged in [1 << 31, (1 << 31) + 1, 3 << 30] {
+        let mut cluster = Cluster::lan(3).joined();
+        cluster.inject(Cluster::address(2), 1, &wire::suspect("n0", forged, "n2"));
+        assert_eq!(cluster.state(1, "n0"), Some(State::Suspect));
+        cluster.run(secs(5));
+        cluster.assert_converged();
+        assert_eq!(cluster.member(1, "n0").unwrap().incarnation(), (1 << 31) + 1, "forged: {forged}");
+        cluster.assert_nobody_heard(MemberEventKind::Failed);
+    }
+}
+
+#[test]
+fn a_newcomer_learns_of_a_member_whose_incarnation_was_forged() {
+    let mut cluster = Cluster::lan(4);
+    cluster.join(1, 0);
     cluster.run(secs(5));
+    cluster.inject(Cluster::address(1), 0, &wire::suspect("n0", 1 << 31, "n1"));
+    cluster.run(secs(5));
+    for newcomer in [2, 3] {
+        cluster.join(newcomer, 1);
+        cluster.run(secs(60));
+    }
     cluster.assert_converged();
-    assert_eq!(cluster.member(1, "n0").unwrap().incarnation(), (1 << 31) + 1);
     cluster.assert_nobody_heard(MemberEventKind::Failed);
 }
 

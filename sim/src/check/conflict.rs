@@ -47,6 +47,11 @@ impl Conflicts {
         match event {
             Event::Conflict { existing, .. } => {
                 let config = world.host(place.host).config();
+                // Whoever came back at another address, alone of its name, waits until the old one is
+                // held dead and forgotten, which is no contest.
+                if running(world, existing.name()).count() < 2 {
+                    return None;
+                }
                 let votes = world.hosts().iter().all(|host| host.config().members.resolve_conflicts);
                 let bound = bounds::contest(config, world.hosts().len());
                 if let (true, Some(bound)) = (votes && is_peace(world, config), bound) {
@@ -66,11 +71,15 @@ impl Conflicts {
     }
 }
 
+/// The hosts that run with this name.
+fn running<'w, R: Rider>(world: &'w World<R>, name: &'w str) -> impl Iterator<Item = HostId> + 'w {
+    let named = move |host: &HostId| world.host(*host).name() == name && world.host(*host).node().is_some();
+    (0..world.hosts().len()).filter(named)
+}
+
 /// The contest's time is over: at most one is left, and all who hold the name hold it there.
 fn over<R: Rider>(world: &World<R>, place: Place<'_>, name: &str) -> Option<Violation> {
-    let running = |host: &HostId| world.host(*host).node().is_some();
-    let named = (0..world.hosts().len()).filter(|host| world.host(*host).name() == name);
-    let left: Vec<HostId> = named.filter(running).collect();
+    let left: Vec<HostId> = running(world, name).collect();
     let addr = |host: HostId| world.host(host).addr();
     if let [one, other, ..] = left[..] {
         let what = format!("it runs at {} and at {}", addr(one), addr(other));

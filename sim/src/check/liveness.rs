@@ -272,7 +272,10 @@ impl Liveness {
         let holds = |view: &View, of: &Host<R>| {
             let held = view.get(of.name());
             // Another address is a contest about the name, which has rules of its own.
-            held.is_some_and(|held| held.status() == Status::Alive || held.addr() != of.addr())
+            // A leave that is being contradicted is no ignorance either.
+            held.is_some_and(|held| {
+                matches!(held.status(), Status::Alive | Status::Leaving) || held.addr() != of.addr()
+            })
         };
         for (host, there) in world.hosts().iter().enumerate() {
             let was_known = known

@@ -26,8 +26,8 @@ pub(super) struct Membership {
 struct Said {
     /// The highest incarnation it has issued.
     issued: Incarnation,
-    /// The tags it has published, in order.
-    metas: Vec<bytes::Bytes>,
+    /// The tags it has published, in order, and the highest incarnation of each.
+    metas: Vec<(bytes::Bytes, Incarnation)>,
 }
 
 /// A suspicion that a host has.
@@ -64,6 +64,8 @@ pub(super) struct Seen {
     meta_place: ByName<usize>,
     /// Whom SWIM has forgotten since the view was looked at last.
     forgotten: Vec<Arc<str>>,
+    /// Whom the Serf layer has erased since then.
+    erased: Vec<Arc<str>>,
 }
 
 impl Seen {
@@ -76,6 +78,7 @@ impl Seen {
     /// The view has been looked at.
     pub(super) fn looked(&mut self) {
         self.forgotten.clear();
+        self.erased.clear();
     }
 }
 
@@ -93,8 +96,11 @@ impl Membership {
         }
         let said = &mut self.said[place];
         said.issued = said.issued.max(own.incarnation());
-        if said.metas.last() != Some(&own.identity().meta) {
-            said.metas.push(own.identity().meta.clone());
+        match said.metas.last_mut() {
+            Some((meta, highest)) if *meta == own.identity().meta => {
+                *highest = own.incarnation().max(*highest);
+            }
+            _ => said.metas.push((own.identity().meta.clone(), own.incarnation())),
         }
     }
 
@@ -152,7 +158,8 @@ impl Membership {
         if let Some(old) = old {
             let forgotten = old.state() == State::Forgotten
                 || seen.membership.forgotten.iter().any(|known| **known == *name);
-            let found = step(place, old, new, forgotten);
+            let erased = seen.membership.erased.iter().any(|known| **known == *name);
+            let found = step(place, old, new, forgotten, erased);
             if found.is_some() {
                 return found;
             }
@@ -162,7 +169,7 @@ impl Membership {
             }
         }
         if !lies {
-            let found = self.tags(world, place, names, &mut seen.membership, (id, new));
+            let found = self.tags(world, place, names, &mut seen.membership, (id, old.as_ref(), new));
             if found.is_some() {
                 return found;
             }
@@ -177,14 +184,18 @@ impl Membership {
         place: Place<'_>,
         names: &mut Names,
         seen: &mut Seen,
-        (id, new): (NameId, &Member),
+        (id, old, new): (NameId, Option<&Member>, &Member),
     ) -> Option<Violation> {
         let name = new.name();
+        // What a process said before it died counts more than what it says in its next life, until
+        // its incarnation is as high again.
+        let rises = old.is_none_or(|old| old.incarnation() < new.incarnation());
         let meta = &new.identity().meta;
         let earlier = seen.meta_place.get(&id).copied().unwrap_or(0);
         let find = |said: &[Said]| {
-            let all = &said.get(id.place())?.metas;
-            all.iter().skip(earlier).position(|known| known == meta).map(|found| earlier + found)
+            let mut all = said.get(id.place())?.metas.iter().enumerate();
+            let fits = |place: usize, highest| place >= earlier || rises && highest >= new.incarnation();
+            all.position(|(place, (known, highest))| known == meta && fits(place, *highest))
         };
         let found = find(&self.said).or_else(|| {
             self.ask(world, names, name);
@@ -203,7 +214,7 @@ impl Membership {
 }
 
 /// M1, M4, M5, S5: one member, before and after.
-fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool) -> Option<Violation> {
+fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool, erased: bool) -> Option<Violation> {
     let name = new.name();
     let moved = old.addr() != new.addr();
     if new.incarnation() < old.incarnation() && !moved && !forgotten {
@@ -227,7 +238,7 @@ fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool) -> Option
         return place.violation("M5 left stays left", name, "a member that left is now failed".into());
     }
     // Of a member that was pruned, the Serf layer has forgotten everything.
-    if new.status_ltime() < old.status_ltime() && new.status() != Status::None {
+    if new.status_ltime() < old.status_ltime() && new.status() != Status::None && !erased {
         let what = format!("status time {} after {}", new.status_ltime(), old.status_ltime());
         return place.violation("S5 intent order", name, what);
     }
@@ -309,6 +320,10 @@ pub(super) fn on_trace<R>(
             if let (Some(doubt), State::Dead, Cause::Timer) = (doubt, after, &trace.cause) {
                 return window(place, host, member, &doubt);
             }
+            None
+        }
+        Decision::Status { member, after: Status::None, .. } => {
+            seen.membership.erased.push(member.clone());
             None
         }
         Decision::Suspicion { member, from, confirmations, remaining } => {

@@ -26,6 +26,8 @@ const FORGED: u64 = 1 << 63;
 const PHANTOMS: u64 = 20;
 /// The longest garbage.
 const GARBAGE_MAX: usize = 300;
+/// Ends of what is believed, and of the range.
+const ENDS: [u64; 4] = [1 << 63, 3 << 62, u64::MAX - 1, u64::MAX];
 /// Whom nobody dialled has this stream; no node ever counts so far.
 const FORGED_STREAM: u64 = u64::MAX >> 1;
 
@@ -88,26 +90,25 @@ impl Victim {
         self.member.as_ref().map_or(&[], |member| &member.identity().meta)
     }
 
-    /// An incarnation that others may believe: the one they hold, a higher one, or one that no
-    /// member ever counts to.
+    /// An incarnation that others may believe: the one they hold, a higher one, or one at an end.
     fn incarnation(&self, luck: &mut Draw) -> u32 {
         let held = self.member.as_ref().map_or(0, Member::incarnation);
         match luck.below(12) {
             0..6 => held,
             6..10 => held.saturating_add(1 + luck.below(3) as u32),
             10 => held.saturating_add(1 << luck.below(20)),
-            _ => u32::MAX - luck.below(2) as u32,
+            _ => (ENDS[luck.index(ENDS.len())] >> 32) as u32,
         }
     }
 }
 
-/// A time near the one the liar's clock shows, far ahead of it, or beyond belief.
+/// A time near the one the liar's clock shows, far ahead of it, or at an end.
 fn ltime(now: LamportTime, luck: &mut Draw) -> LamportTime {
     LamportTime(match luck.below(12) {
         0..8 => now.0.saturating_add(luck.below(4)),
         8..10 => now.0.saturating_add(luck.below(10_000)),
         10 => now.0.saturating_add(1 << luck.below(40)),
-        _ => u64::MAX - luck.below(2),
+        _ => ENDS[luck.index(ENDS.len())],
     })
 }
 
