@@ -7,17 +7,11 @@ use tidings_core::registry::service::Text;
 
 use super::Site;
 use super::answer::Answer;
-use super::directory::Watch;
 use super::near::Near;
 use super::params::Params;
 use super::reading::{Read, Wanted, read};
 use super::shape;
 use crate::filter::selectors;
-
-/// The name under which changes of a service are watched.
-fn watch_service(name: &str) -> Watch {
-    Watch::Service(name.to_lowercase().as_str().into())
-}
 
 /// A list of texts.
 fn words<'a>(texts: impl Iterator<Item = &'a Text>) -> Value {
@@ -30,21 +24,20 @@ pub(super) async fn nodes(site: &Site, params: &Params) -> Answer {
         Err(answer) => return answer,
     };
     let near = Near::of(site, params).await;
-    read(site, params, Watch::Nodes, |catalog| {
+    read(site, params, |catalog| {
         let mut nodes: Vec<_> = catalog.nodes().filter(|node| wanted.node(node)).collect();
         near.sort(&mut nodes, |node| node.name());
         let list = wanted.list(nodes.into_iter().map(|node| shape::node(node, &site.datacenter)));
         Ok((catalog.nodes_index(), list))
     })
-    .await
 }
 
-pub(super) async fn services(site: &Site, params: &Params) -> Answer {
-    let wanted = match Wanted::of(&params.without("filter"), selectors::NODE) {
+pub(super) fn services(site: &Site, params: &Params) -> Answer {
+    let wanted = match Wanted::of(&params.without(&["filter"]), selectors::NODE) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
-    read(site, params, Watch::Services, |catalog| {
+    read(site, params, |catalog| {
         let index = catalog.services_index();
         if !params.has("node-meta") {
             let all = catalog.services();
@@ -69,7 +62,6 @@ pub(super) async fn services(site: &Site, params: &Params) -> Answer {
         }
         Ok((index, found.into()))
     })
-    .await
 }
 
 pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Answer {
@@ -81,17 +73,16 @@ pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Answer 
         Err(answer) => return answer,
     };
     let near = Near::of(site, params).await;
-    read(site, params, watch_service(name), |catalog| {
+    read(site, params, |catalog| {
         let mut found: Vec<_> = catalog.service(name).filter(|it| wanted.instance(it)).collect();
         near.sort(&mut found, |it| it.node.name());
         let list = wanted.list(found.iter().map(|it| shape::catalog_service(it, &site.datacenter)));
         Ok((catalog.service_index(name), list))
     })
-    .await
 }
 
 /// A node with its instances, by ID or as a list.
-pub(super) async fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Answer {
+pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Answer {
     if name.is_empty() {
         return Answer::bad("Missing node name");
     }
@@ -99,7 +90,7 @@ pub(super) async fn node(site: &Site, params: &Params, name: &str, as_list: bool
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
-    read(site, params, Watch::Node(name.into()), |catalog| {
+    read(site, params, |catalog| {
         let index = catalog.node_index(name);
         let Some(node) = catalog.node(name) else {
             return Ok((index, Value::Null));
@@ -116,10 +107,9 @@ pub(super) async fn node(site: &Site, params: &Params, name: &str, as_list: bool
         };
         Ok((index, json!({ "Node": shape::node(node, &site.datacenter), "Services": services })))
     })
-    .await
 }
 
-pub(super) async fn health_node(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) fn health_node(site: &Site, params: &Params, name: &str) -> Answer {
     if name.is_empty() {
         return Answer::bad("Missing node name");
     }
@@ -127,18 +117,18 @@ pub(super) async fn health_node(site: &Site, params: &Params, name: &str) -> Ans
         let checks = catalog.node(name).map(shape::all_checks).unwrap_or_default();
         (catalog.node_index(name), checks)
     };
-    health_checks(site, params, Watch::Node(name.into()), checks).await
+    health_checks(site, params, checks)
 }
 
-pub(super) async fn health_of_service(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) fn health_of_service(site: &Site, params: &Params, name: &str) -> Answer {
     if name.is_empty() {
         return Answer::bad("Missing service name");
     }
     let checks = |catalog: &Catalog| (catalog.service_index(name), shape::checks_of_service(catalog, name));
-    health_checks(site, params, watch_service(name), checks).await
+    health_checks(site, params, checks)
 }
 
-pub(super) async fn health_state(site: &Site, params: &Params, state: &str) -> Answer {
+pub(super) fn health_state(site: &Site, params: &Params, state: &str) -> Answer {
     if state.is_empty() {
         return Answer::bad("Missing check state");
     }
@@ -150,20 +140,15 @@ pub(super) async fn health_state(site: &Site, params: &Params, state: &str) -> A
         };
         (catalog.checks_index(), checks)
     };
-    health_checks(site, params, Watch::Checks, checks).await
+    health_checks(site, params, checks)
 }
 
-async fn health_checks(
-    site: &Site,
-    params: &Params,
-    watch: Watch,
-    checks: impl Fn(&Catalog) -> (u64, Vec<Value>),
-) -> Answer {
+fn health_checks(site: &Site, params: &Params, checks: impl Fn(&Catalog) -> (u64, Vec<Value>)) -> Answer {
     let wanted = match Wanted::of(params, selectors::CHECK) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
-    read(site, params, watch, |catalog| {
+    read(site, params, |catalog| {
         let (index, checks) = checks(catalog);
         let on_wanted_node = |check: &Value| {
             let node = check["Node"].as_str().and_then(|name| catalog.node(name));
@@ -171,7 +156,6 @@ async fn health_checks(
         };
         Ok((index, wanted.list(checks.into_iter().filter(on_wanted_node))))
     })
-    .await
 }
 
 /// Instances with their nodes and checks: what load balancers read.
@@ -189,7 +173,7 @@ pub(super) async fn health_service(site: &Site, params: &Params, name: &str) -> 
         Err(answer) => return answer,
     };
     let near = Near::of(site, params).await;
-    read(site, params, watch_service(name), |catalog| -> Result<Read, Answer> {
+    read(site, params, |catalog| -> Result<Read, Answer> {
         let mut found: Vec<_> = catalog
             .service(name)
             .filter(|it| wanted.instance(it) && (!passing || it.health() == Health::Passing))
@@ -198,5 +182,4 @@ pub(super) async fn health_service(site: &Site, params: &Params, name: &str) -> 
         let list = wanted.list(found.iter().map(|it| shape::health(it, &site.datacenter)));
         Ok((catalog.service_index(name), list))
     })
-    .await
 }

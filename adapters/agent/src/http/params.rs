@@ -52,9 +52,9 @@ impl Params {
         name.extend_pairs(&self.0).finish()
     }
 
-    /// The same without a parameter.
-    pub(super) fn without(&self, name: &str) -> Params {
-        Params(self.0.iter().filter(|(key, _)| key != name).cloned().collect())
+    /// The same without some parameters.
+    pub(super) fn without(&self, names: &[&str]) -> Params {
+        Params(self.0.iter().filter(|(key, _)| !names.contains(&key.as_str())).cloned().collect())
     }
 
     /// Whether a parameter is there, with whatever value.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::Value;
 use tidings_core::registry::catalog::{Catalog, Instance, Node};
 use tidings_core::registry::service::Text;
@@ -11,53 +12,57 @@ use tokio::time::Instant;
 use super::Site;
 use super::answer::Answer;
 use super::directory::Watch;
-use super::params::{Params, Since};
+use super::params::Params;
 use crate::filter::{Filter, schema};
+
+/// The header line with the count at which what was read changed last.
+const INDEX: &str = "x-consul-index";
 
 /// What an endpoint reads at one moment: the count at which it changed last, and the answer.
 pub(super) type Read = (u64, Value);
 
-/// Reads, and reads again after each change until there is something new or the time is over.
-pub(super) async fn read(
-    site: &Site,
-    params: &Params,
-    watch: Watch,
-    look: impl Fn(&Catalog) -> Result<Read, Answer>,
-) -> Answer {
-    match read_json(site, params, watch, look).await {
+/// Reads.
+pub(super) fn read(site: &Site, params: &Params, look: impl Fn(&Catalog) -> Result<Read, Answer>) -> Answer {
+    match read_json(site, params, look) {
         Ok(answer) | Err(answer) => answer,
     }
 }
 
-async fn read_json(
+fn read_json(
     site: &Site,
     params: &Params,
-    watch: Watch,
     look: impl Fn(&Catalog) -> Result<Read, Answer>,
 ) -> Result<Answer, Answer> {
     let consistency = params.consistency().map_err(Answer::bad)?;
-    let waiting = params.waiting().map_err(Answer::bad)?;
-    let Some((since, wait)) = waiting.and_then(|waiting| match waiting.since {
-        Since::Index(index) => Some((index, waiting.wait)),
-        Since::Hash(_) => None,
-    }) else {
-        let read = look(&site.directory.catalog())?;
-        return Ok(told(read, consistency));
-    };
+    Ok(told(look(&site.directory.catalog())?, consistency))
+}
+
+/// Reads, and reads again after each change of a part of the catalog, until there is something newer
+/// than the client knows or its time is over.
+pub(super) async fn wait<F: Future<Output = Answer>>(
+    site: &Site,
+    watch: Watch,
+    since: u64,
+    wait: Duration,
+    now: impl Fn() -> F,
+) -> Answer {
     let end = Instant::now() + wait + spread(wait);
     // Before the first look, so that no change is missed between looking and waiting.
     let mut changed = site.directory.watch(watch);
     loop {
-        let read = look(&site.directory.catalog())?;
-        if read.0 > since {
-            return Ok(told(read, consistency));
+        let answer = now().await;
+        if answer.status != StatusCode::OK || index_of(&answer).is_none_or(|index| index > since) {
+            return answer;
         }
-        let woken = tokio::time::timeout_at(end, changed.changed()).await;
-        if !matches!(woken, Ok(Ok(()))) {
-            let read = look(&site.directory.catalog())?;
-            return Ok(told(read, consistency));
+        if !matches!(tokio::time::timeout_at(end, changed.changed()).await, Ok(Ok(()))) {
+            return now().await;
         }
     }
+}
+
+fn index_of(answer: &Answer) -> Option<u64> {
+    let (_, value) = answer.headers.iter().find(|(name, _)| name == INDEX)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// Up to a sixteenth more, so that those who began to wait together do not come back together.
@@ -71,7 +76,7 @@ fn spread(wait: Duration) -> Duration {
 
 fn told((index, value): Read, consistency: &str) -> Answer {
     Answer::json(value)
-        .with("x-consul-index", index.max(1))
+        .with(INDEX, index.max(1))
         .with("x-consul-knownleader", "true")
         .with("x-consul-lastcontact", "0")
         .with("x-consul-effective-consistency", consistency)

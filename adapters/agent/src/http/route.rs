@@ -4,8 +4,9 @@ use http::{Method, StatusCode};
 use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
-use super::params::Params;
-use super::{Site, agent, catalog, events, local, metrics, status, writing};
+use super::directory::Watch;
+use super::params::{Params, Since, Waiting};
+use super::{Site, agent, catalog, events, local, metrics, reading, status, writing};
 
 /// A request, read to its end.
 #[derive(Debug)]
@@ -182,34 +183,50 @@ pub(super) async fn answer(site: &Site, request: Request) -> Answer {
         return refusal;
     }
     let argument = super::params::argument(request.path.strip_prefix(path).unwrap_or_default());
-    let Some(asked) = repeatable(site, *call, &request) else {
+    let Some(watch) = watched(*call, &argument) else {
         return carry_out(site, *call, &argument, &request).await;
     };
+    let waiting = match request.params.waiting() {
+        Ok(waiting) => waiting,
+        Err(words) => return Answer::bad(words),
+    };
+    let request = Request { params: request.params.without(&["index", "wait", "hash"]), ..request };
+    let now = || look_up(site, *call, &argument, &request);
+    match waiting {
+        Some(Waiting { since: Since::Index(index), wait }) => {
+            reading::wait(site, watch, index, wait, now).await
+        }
+        _ => now().await,
+    }
+}
+
+/// The part of the catalog that a request looks at, if it is one of those that can wait for a change.
+fn watched(call: Call, argument: &str) -> Option<Watch> {
+    Some(match call {
+        Call::CatalogNodes => Watch::Nodes,
+        Call::CatalogServices => Watch::Services,
+        Call::HealthState => Watch::Checks,
+        Call::CatalogNode | Call::CatalogNodeServices | Call::HealthNode => Watch::Node(argument.into()),
+        Call::CatalogService | Call::HealthChecks | Call::HealthService => {
+            Watch::Service(argument.to_lowercase().as_str().into())
+        }
+        _ => return None,
+    })
+}
+
+/// The answer to a look-up of the catalog as it is now. One that depends on nothing else is kept: who
+/// wants an order by distance is answered for himself.
+async fn look_up(site: &Site, call: Call, argument: &str, request: &Request) -> Answer {
+    if site.pretty || request.params.has("near") || request.params.has("pretty") {
+        return carry_out(site, call, argument, request).await;
+    }
+    let asked = request.params.name(&request.path);
     // Before the catalog is looked at, so that nothing old is ever kept for something new.
     let version = site.directory.version();
     match site.cache.get(version, &asked) {
         Some(answer) => answer,
-        None => site.cache.put(version, asked, carry_out(site, *call, &argument, &request).await),
+        None => site.cache.put(version, asked, carry_out(site, call, argument, request).await),
     }
-}
-
-/// The name under which an answer is kept, if it depends on nothing but the catalog: who waits, and
-/// who wants an order by distance, is answered for himself.
-fn repeatable(site: &Site, call: Call, request: &Request) -> Option<String> {
-    let of_catalog = matches!(
-        call,
-        Call::CatalogNodes
-            | Call::CatalogServices
-            | Call::CatalogService
-            | Call::CatalogNode
-            | Call::CatalogNodeServices
-            | Call::HealthNode
-            | Call::HealthChecks
-            | Call::HealthState
-            | Call::HealthService
-    );
-    let own = ["near", "index", "wait", "hash", "pretty"].iter().any(|name| request.params.has(name));
-    (of_catalog && !own && !site.pretty).then(|| request.params.name(&request.path))
 }
 
 /// A path without `//`, `.` and `..`, if it has any.
@@ -287,16 +304,16 @@ async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -
         Call::HealthByName => local::health_by_name(site, argument, *as_text).await,
         Call::Datacenters => Answer::json(serde_json::json!([site.datacenter])),
         Call::CatalogNodes => catalog::nodes(site, params).await,
-        Call::CatalogServices => catalog::services(site, params).await,
+        Call::CatalogServices => catalog::services(site, params),
         Call::CatalogService => catalog::service(site, params, argument).await,
-        Call::CatalogNode => catalog::node(site, params, argument, false).await,
-        Call::CatalogNodeServices => catalog::node(site, params, argument, true).await,
+        Call::CatalogNode => catalog::node(site, params, argument, false),
+        Call::CatalogNodeServices => catalog::node(site, params, argument, true),
         Call::CatalogRegister => writing::register(site, body).await,
         Call::CatalogDeregister => writing::deregister(site, body).await,
         Call::Nobody => Answer::json(serde_json::json!([])),
-        Call::HealthNode => catalog::health_node(site, params, argument).await,
-        Call::HealthChecks => catalog::health_of_service(site, params, argument).await,
-        Call::HealthState => catalog::health_state(site, params, argument).await,
+        Call::HealthNode => catalog::health_node(site, params, argument),
+        Call::HealthChecks => catalog::health_of_service(site, params, argument),
+        Call::HealthState => catalog::health_state(site, params, argument),
         Call::HealthService => catalog::health_service(site, params, argument).await,
         Call::NeedsStore => Answer::error(StatusCode::NOT_IMPLEMENTED, NO_STORE),
         Call::NoCoordinates => Answer::error(
