@@ -350,7 +350,13 @@ fn restless(cluster: &Cluster, invariant: &str, host: HostId, what: String) -> V
 /// L5 and L6 at one host: it has heard nothing new, is in good health, and has nothing to tell.
 /// Where somebody has lied, tags may be set right late.
 fn at_rest(cluster: &Cluster, host: HostId, events_before: usize, lies: bool) -> Result<(), Violation> {
+    let runs = |name: &str| cluster.hosts().iter().any(|host| host.name() == name && host.node().is_some());
     let of_members = |(_, event): &&(Time, Event)| match event {
+        // The few who still know of somebody that is gone may settle late that it left: a step that
+        // is taken once, from failed to left, and never back.
+        Event::Members(news) if news.kind == MemberEventKind::Leave => {
+            news.members.iter().any(|member| runs(member.name()))
+        }
         Event::Members(news) => !lies || news.kind != MemberEventKind::Update,
         _ => false,
     };
