@@ -10,12 +10,13 @@
 //! Changes are counted: everything shown knows the count at which it was made and last changed, for
 //! readers that wait for the next change (consul-http, section 8).
 
+mod places;
 mod update;
 
 use alloc::collections::{BTreeMap, BTreeSet, btree_map};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Bound;
 
 use super::check::Health;
@@ -26,6 +27,7 @@ use crate::swim::member::{Member, Status};
 use crate::trie::Trie;
 use crate::view::View;
 
+use places::Places;
 pub use update::Changes;
 
 /// A record as the catalog shows it.
@@ -60,6 +62,8 @@ pub struct Node {
     /// What each agent says of it; the first is shown.
     claims: Vec<Claim>,
     shown: bool,
+    /// Where look-ups by address find it.
+    placed: Option<IpAddr>,
     /// When it was first shown.
     pub created: u64,
     /// When it changed last: its address, its meta data, its standing.
@@ -237,6 +241,7 @@ pub struct Catalog {
     spoken_for: BTreeMap<Text, BTreeSet<Text>>,
     /// Node, instance and ID of every check shown, by how it fares.
     by_health: [BTreeSet<(Text, Text, Text)>; 3],
+    places: Places,
     /// When a service lost its last instance, most lately.
     removed: u64,
     nodes_modified: u64,
@@ -258,6 +263,7 @@ impl Catalog {
             services: BTreeMap::new(),
             spoken_for: BTreeMap::new(),
             by_health: [const { BTreeSet::new() }; 3],
+            places: Places::default(),
             removed: index,
             nodes_modified: index,
             services_modified: index,

@@ -177,6 +177,12 @@ impl Update {
             return;
         }
         self.changes.nodes.insert(key.node.clone());
+        if let Some(before) = &before {
+            catalog.places.displace(&key.node, &before.record);
+        }
+        if let Some(after) = node.claims[place].services.get(&key.id) {
+            catalog.places.place(&key.node, &after.record);
+        }
         let name_of = |record: &Record| record.service().map(|service| service.name.clone());
         let after = node.claims[place].services.get(&key.id).and_then(|shown| name_of(&shown.record));
         let before = before.as_ref().and_then(|shown| name_of(&shown.record));
@@ -283,6 +289,10 @@ impl Update {
         }
         node.shown = true;
         node.created = self.at;
+        catalog.places.spell(name, true);
+        for shown in node.services() {
+            catalog.places.place(name, &shown.record);
+        }
         // `serfHealth` comes with a member.
         self.changes.any_check |= node.member.is_some();
         self.node_changed(catalog, name);
@@ -299,6 +309,11 @@ impl Update {
         let (services, checks) = (services_of(catalog, name), checks_of(catalog, name));
         let Some(node) = catalog.nodes.get_mut(name).filter(|node| node.shown) else { return };
         node.shown = false;
+        catalog.places.spell(name, false);
+        catalog.places.move_node(name, node.placed.take(), None);
+        for shown in node.services() {
+            catalog.places.displace(name, &shown.record);
+        }
         let member = node.member.is_some();
         self.changes.any_node = true;
         self.changes.any_check |= member || !checks.is_empty();
@@ -315,6 +330,8 @@ impl Update {
     fn node_changed(&mut self, catalog: &mut Catalog, name: &Text) {
         if let Some(node) = catalog.nodes.get_mut(name) {
             node.modified = self.at;
+            let addr = node.address();
+            catalog.places.move_node(name, core::mem::replace(&mut node.placed, addr), addr);
         }
         self.changes.any_node = true;
         self.changes.nodes.insert(name.clone());
@@ -389,6 +406,7 @@ impl Node {
             member: None,
             claims: Vec::new(),
             shown: false,
+            placed: None,
             created: at,
             modified: at,
             status_modified: at,

@@ -1,8 +1,9 @@
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::format;
 use std::string::{String, ToString};
+use std::vec;
 use std::vec::Vec;
 
 use bytes::Bytes;
@@ -61,7 +62,9 @@ impl World {
     }
 
     fn service(&mut self, owner: &str, node: &str, id: &str, name: &str) {
-        let service = Service { name: name.into(), tags: ["t".into()].into(), ..Service::default() };
+        let address = format!("10.1.0.{}", name.len());
+        let (name, address) = (name.into(), address.as_str().into());
+        let service = Service { name, address, tags: ["t".into()].into(), ..Service::default() };
         self.put(owner, node, id, Body::Service(service));
     }
 
@@ -71,7 +74,9 @@ impl World {
     }
 
     fn claim(&mut self, owner: &str, node: &str, claimed: u64) {
-        let info = NodeInfo { claimed: LamportTime(claimed), ..NodeInfo::default() };
+        let address = format!("10.2.0.{claimed}");
+        let (claimed, address) = (LamportTime(claimed), address.as_str().into());
+        let info = NodeInfo { claimed, address, ..NodeInfo::default() };
         self.put(owner, node, "", Body::Node(info));
     }
 
@@ -234,7 +239,53 @@ fn picture(catalog: &Catalog) -> Vec<String> {
         let checks = catalog.checks_faring(health).map(|(node, it)| format!("{} {}", node.name(), it.id()));
         lines.push(format!("{health} {:?}", checks.collect::<Vec<_>>()));
     }
+    for low in 0..=u8::MAX {
+        for network in 0..3 {
+            let addr = IpAddr::from([10, network, 0, low]);
+            lines.extend(catalog.nodes_at(addr).map(|node| format!("{addr} {}", node.name())));
+            let found = catalog.instances_at(addr);
+            lines.extend(found.map(|it| format!("{addr} {} {}", it.node.name(), it.shown.id())));
+        }
+    }
+    for name in ["a", "b", "c"] {
+        let node = catalog.node_in_any_spelling(name);
+        lines.push(format!("{name}: {:?}", node.map(|node| node.name())));
+    }
     lines
+}
+
+#[test]
+fn nodes_and_instances_are_found_by_address_and_nodes_in_any_spelling() {
+    let mut world = World::new();
+    world.member("a", Status::Alive);
+    world.claim("a", "Ext.Node", 7);
+    world.service("a", "Ext.Node", "1", "web");
+    world.update();
+    let found = |world: &World, network: u8, low: u8| {
+        let addr = IpAddr::from([10, network, 0, low]);
+        let nodes = world.catalog.nodes_at(addr).map(|node| node.name().to_string());
+        let instances = world.catalog.instances_at(addr).map(|it| it.shown.id().to_string());
+        nodes.chain(instances).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&world, 0, b'a'), ["a"]);
+    assert_eq!((found(&world, 2, 7), found(&world, 1, 3)), (vec!["Ext.Node".into()], vec!["1".into()]));
+    let spelt = |world: &World, lower: &str| {
+        world.catalog.node_in_any_spelling(lower).map(|node| node.name().to_string())
+    };
+    assert_eq!(spelt(&world, "ext.node").as_deref(), Some("Ext.Node"));
+    assert_eq!((spelt(&world, "ext.nod"), spelt(&world, "ext.node2")), (None, None));
+    world.service("a", "Ext.Node", "1", "longer");
+    world.claim("a", "Ext.Node", 8);
+    world.update();
+    assert_eq!((found(&world, 1, 3).len(), found(&world, 2, 7).len()), (0, 0));
+    assert_eq!((found(&world, 1, 6).len(), found(&world, 2, 8).len()), (1, 1));
+    world.member("a", Status::Left);
+    world.update();
+    assert_eq!(
+        (found(&world, 0, b'a').len(), found(&world, 1, 6).len(), found(&world, 2, 8).len()),
+        (0, 0, 0)
+    );
+    assert_eq!(spelt(&world, "ext.node"), None);
 }
 
 /// However it came to be, a catalog shows what one made at once would.
@@ -242,10 +293,10 @@ fn picture(catalog: &Catalog) -> Vec<String> {
 fn following_step_by_step_is_looking_anew(steps: Vec<(u8, u8, u8, u8)>) -> bool {
     let mut world = World::new();
     for (what, who, which, how) in steps {
-        let name = |n: u8| ["a", "b", "c"][usize::from(n % 3)];
+        let name = |n: u8| ["a", "b", "C"][usize::from(n % 3)];
         let (owner, node, id) = (name(who), name(who / 3), ["1", "2"][usize::from(which % 2)]);
         // The third is never a member of its own.
-        let owner = if owner == "c" { "a" } else { owner };
+        let owner = if owner == "C" { "a" } else { owner };
         let health = [Health::Passing, Health::Warning, Health::Critical][usize::from(how % 3)];
         match what % 8 {
             0 => world.member(
