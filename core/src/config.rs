@@ -3,7 +3,8 @@
 //! Every field says its unit, what the LAN preset holds, and what moves when it moves. The
 //! original's names stand in parentheses where they differ.
 
-use alloc::boxed::Box;
+mod registry;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,8 +14,9 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::error::ConfigError;
-use crate::registry::node::NodeInfo;
 use crate::serf::tags::Tags;
+
+pub use self::registry::Registry;
 
 /// Everything a node can be told before it starts.
 ///
@@ -322,50 +324,6 @@ pub struct Queues {
     /// If not zero, a queue holds at most twice the members but no less than this, default 0
     /// (MinQueueDepth).
     pub depth_min: usize,
-}
-
-/// Services and checks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Registry {
-    /// Keep a registry, and exchange it with those members that do too; default off: without it a
-    /// node says and sends exactly what a Serf agent does, which is what recordings of agents and
-    /// digests of simulated clusters hold it to. On, three bytes behind the tags tell the others.
-    pub enabled: bool,
-    /// Number of this run: greater than that of any run before, for example the time of day in
-    /// milliseconds at the start; default 0.
-    pub generation: u64,
-    /// Have each registration written (as [`Persist::Registry`](crate::Persist::Registry)) before it
-    /// is confirmed, default off: with the process goes what was registered.
-    pub durable: bool,
-    /// What this agent says of itself.
-    pub node: Option<Box<NodeInfo>>,
-    /// Records held at most, default 1,048,576.
-    pub records_max: usize,
-    /// Records registered at this agent at most, default 65,536.
-    pub own_records_max: usize,
-    /// Deletions remembered at most, default 65,536; the oldest go first.
-    pub tombstones_max: usize,
-    /// How long deletions are remembered, default 72 h: longer than any partition that is to heal
-    /// without what was deleted coming back for a moment.
-    pub tombstone_for: Duration,
-    /// How long a change of a check's output alone may wait to be told, default 5 min.
-    pub output_interval: Duration,
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Registry {
-            enabled: false,
-            generation: 0,
-            durable: false,
-            node: None,
-            records_max: 1 << 20,
-            own_records_max: 1 << 16,
-            tombstones_max: 1 << 16,
-            tombstone_for: secs(72 * 60 * 60),
-            output_interval: secs(5 * 60),
-        }
-    }
 }
 
 const fn ms(n: u64) -> Duration {
