@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Catalog, Claim, Node, Shown, lower};
 use crate::registry::check::Health;
-use crate::registry::record::{Kind, Record};
+use crate::registry::record::{Key, Kind, Record};
 use crate::registry::service::Text;
 use crate::serf::clock::LamportTime;
 use crate::swim::member::{Member, Status};
@@ -142,7 +142,6 @@ impl Update {
                 node.claims.len() - 1
             }
         };
-        let shown = node.shown && place == 0;
         match key.kind {
             Kind::Node => {
                 node.claims[place].info = new;
@@ -151,21 +150,14 @@ impl Update {
                     self.node_changed(catalog, &key.node);
                 }
             }
-            Kind::Service => self.service(catalog, place, shown, old, new),
-            Kind::Check => self.check(catalog, place, shown, old, new),
+            Kind::Service => self.service(catalog, &key, place, new),
+            Kind::Check => self.check(catalog, &key, place, old, new),
         }
         self.drop_if_empty(catalog, &key.node);
     }
 
-    fn service(
-        &mut self,
-        catalog: &mut Catalog,
-        place: usize,
-        shown: bool,
-        old: Option<&Record>,
-        new: Option<Record>,
-    ) {
-        let Some(key) = new.as_ref().or(old).map(|record| record.key().clone()) else { return };
+    /// An instance came, went or changed in one of the claims of a node.
+    fn service(&mut self, catalog: &mut Catalog, key: &Key, place: usize, new: Option<Record>) {
         let Some(node) = catalog.nodes.get_mut(&key.node) else { return };
         let before = node.claims[place].services.remove(&key.id);
         if let Some(record) = new {
@@ -173,7 +165,7 @@ impl Update {
             let stored = Shown { record, created, modified: self.at };
             node.claims[place].services.insert(key.id.clone(), stored);
         }
-        if !shown {
+        if !node.shows(place) {
             return;
         }
         self.changes.nodes.insert(key.node.clone());
@@ -196,15 +188,15 @@ impl Update {
         }
     }
 
+    /// A check came, went or changed in one of the claims of a node.
     fn check(
         &mut self,
         catalog: &mut Catalog,
+        key: &Key,
         place: usize,
-        shown: bool,
         old: Option<&Record>,
         new: Option<Record>,
     ) {
-        let Some(key) = new.as_ref().or(old).map(|record| record.key().clone()) else { return };
         let place_of = |record: &Record| {
             record.check().map(|check| (check.service_id.clone(), key.id.clone(), check.status))
         };
@@ -218,7 +210,7 @@ impl Update {
             let stored = Shown { record, created, modified: self.at };
             node.claims[place].checks.insert((service.clone(), id.clone()), stored);
         }
-        if !shown {
+        if !node.shows(place) {
             return;
         }
         self.changes.any_check = true;
@@ -412,6 +404,11 @@ impl Node {
             status_modified: at,
             touched: at,
         }
+    }
+
+    /// Whether it is shown as the claim in this place has it.
+    const fn shows(&self, place: usize) -> bool {
+        self.shown && place == 0
     }
 }
 
