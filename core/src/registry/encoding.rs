@@ -64,21 +64,11 @@ impl Told {
 
     /// Appends it.
     pub fn encode(&self, out: &mut impl BufMut) {
-        let (key, stamp) = (self.key(), self.stamp());
-        let mut w = Writer::new(out, Dialect::Gossip);
-        w.array(7).str(&key.owner);
-        if key.node == key.owner {
-            w.nil()
-        } else {
-            w.str(&key.node)
+        let body = match self {
+            Told::Is(record) => Some(record.body()),
+            Told::Gone(..) => None,
         };
-        w.uint(key.kind as u64).str(&key.id).uint(stamp.generation).uint(stamp.version);
-        match self {
-            Told::Is(record) => write_body(&mut w, record.body()),
-            Told::Gone(..) => {
-                w.nil();
-            }
-        }
+        write_told(self.key(), self.stamp(), body, out);
     }
 
     /// Reads one, for tables of this hash seed.
@@ -127,6 +117,32 @@ pub(crate) fn encoded_len(told: &Told) -> usize {
     let mut out = Vec::with_capacity(256);
     told.encode(&mut out);
     out.len()
+}
+
+/// Bytes a record of this content has at least: with its first stamp.
+#[must_use]
+pub(crate) fn content_len(key: &Key, body: &Body) -> usize {
+    let mut out = Vec::with_capacity(256);
+    write_told(key, Stamp::default(), Some(body), &mut out);
+    out.len()
+}
+
+/// Appends what is told of a key; without a body, that it is gone.
+fn write_told(key: &Key, stamp: Stamp, body: Option<&Body>, out: &mut impl BufMut) {
+    let mut w = Writer::new(out, Dialect::Gossip);
+    w.array(7).str(&key.owner);
+    if key.node == key.owner {
+        w.nil()
+    } else {
+        w.str(&key.node)
+    };
+    w.uint(key.kind as u64).str(&key.id).uint(stamp.generation).uint(stamp.version);
+    match body {
+        Some(body) => write_body(&mut w, body),
+        None => {
+            w.nil();
+        }
+    }
 }
 
 fn write_body<B: BufMut>(w: &mut Writer<'_, B>, body: &Body) {

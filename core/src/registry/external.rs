@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use super::command::{Erase, Erased, RegistryError, Write};
-use super::encoding::{RECORD_MAX, Told, encoded_len, sealed};
+use super::encoding::RECORD_MAX;
 use super::node::NodeInfo;
-use super::own::Own;
-use super::record::{Body, Key, Kind, Record, Stamp};
+use super::own::{Own, fits};
+use super::record::{Body, Key, Kind, Record};
 use super::service::Text;
 use super::table::Table;
 use crate::context::Context;
@@ -42,11 +42,7 @@ impl Own {
         }
         self.has_room(cx, bodies.len())?;
         for (key, body) in &bodies {
-            let told = Told::Is(sealed(0, key.clone(), Stamp::default(), body.clone()));
-            let (size, max) = (encoded_len(&told), RECORD_MAX);
-            if size > max {
-                return Err(RegistryError::TooLarge { what: "registration", size, max });
-            }
+            fits(key, body, RECORD_MAX)?;
         }
         for (key, body) in bodies {
             self.write(cx, table, key, body);

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use super::check::{Check, CheckSpec, Health, Probe};
 use super::command::RegistryError;
-use super::encoding::{RECORD_MAX, Told, encoded_len, sealed};
+use super::encoding::{RECORD_MAX, Told, content_len, sealed};
 use super::node::NodeInfo;
 use super::record::{Body, Key, Kind, Record, Stamp};
 use super::run::{Due, Running};
@@ -24,6 +24,10 @@ use crate::timers;
 pub const NODE_MAINTENANCE: &str = "_node_maintenance";
 /// What stands before an instance's ID in the check that says that it wants no traffic.
 pub const SERVICE_MAINTENANCE: &str = "_service_maintenance:";
+
+/// Bytes of what is registered: half the room of a record is for what comes on top later, such as
+/// the output of a check.
+const REGISTERED_MAX: usize = RECORD_MAX / 2;
 
 /// What this agent has registered.
 #[derive(Clone, Debug)]
@@ -63,6 +67,13 @@ pub struct OwnCheck<'a> {
     pub output: &'a Text,
 }
 
+impl Tracked {
+    fn shown(&self) -> OwnCheck<'_> {
+        let Running { spec, status, output, .. } = &self.running;
+        OwnCheck { spec, status: *status, output }
+    }
+}
+
 impl Own {
     pub(crate) fn new(me: Text, generation: u64) -> Self {
         Own {
@@ -91,17 +102,12 @@ impl Own {
 
     /// The checks by ID.
     pub(crate) fn checks(&self) -> impl Iterator<Item = OwnCheck<'_>> {
-        self.checks.values().map(|Tracked { running, .. }| OwnCheck {
-            spec: &running.spec,
-            status: running.status,
-            output: &running.output,
-        })
+        self.checks.values().map(Tracked::shown)
     }
 
     /// A check.
     pub(crate) fn check(&self, id: &str) -> Option<OwnCheck<'_>> {
-        let Tracked { running, .. } = self.checks.get(id)?;
-        Some(OwnCheck { spec: &running.spec, status: running.status, output: &running.output })
+        self.checks.get(id).map(Tracked::shown)
     }
 
     /// Goes on where an earlier run left off: what it wrote keeps its stamps, so that nothing needs
@@ -214,13 +220,13 @@ impl Own {
         replace_checks: bool,
     ) -> Result<(), RegistryError> {
         let key = self.key(Kind::Service, id);
-        let told = Told::Is(sealed(0, key.clone(), Stamp::default(), Body::Service(service.clone())));
-        fits(&told)?;
+        let body = Body::Service(service.clone());
+        fits(&key, &body, REGISTERED_MAX)?;
         self.has_room(cx, 1 + checks.len())?;
         let bound: Vec<CheckSpec> =
             checks.into_iter().map(|spec| CheckSpec { service_id: id.clone(), ..spec }).collect();
         bound.iter().try_for_each(|spec| self.check_fits(spec, &service))?;
-        self.write(cx, table, key, Body::Service(service));
+        self.write(cx, table, key, body);
         if replace_checks {
             let named: BTreeSet<&Text> = bound.iter().map(|spec| &spec.id).collect();
             let others: Vec<Text> =
@@ -266,9 +272,7 @@ impl Own {
 
     fn check_fits(&self, spec: &CheckSpec, service: &Service) -> Result<(), RegistryError> {
         let body = Body::Check(check_of(spec, Health::Critical, &"".into(), service));
-        // Its output comes on top of what is registered.
-        let told = Told::Is(sealed(0, self.key(Kind::Check, &spec.id), Stamp::default(), body));
-        fits(&told)?;
+        fits(&self.key(Kind::Check, &spec.id), &body, REGISTERED_MAX)?;
         if spec.output_max > RECORD_MAX / 4 {
             return Err(RegistryError::TooLarge {
                 what: "output",
@@ -526,8 +530,8 @@ fn check_of(spec: &CheckSpec, status: Health, output: &Text, service: &Service) 
     }
 }
 
-/// Whether something may be told at all; half the room is for what comes on top later.
-fn fits(told: &Told) -> Result<(), RegistryError> {
-    let (size, max) = (encoded_len(told), RECORD_MAX / 2);
+/// Whether a record of this content may be told at all.
+pub(super) fn fits(key: &Key, body: &Body, max: usize) -> Result<(), RegistryError> {
+    let size = content_len(key, body);
     if size > max { Err(RegistryError::TooLarge { what: "registration", size, max }) } else { Ok(()) }
 }
