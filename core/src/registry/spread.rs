@@ -172,9 +172,10 @@ fn is_member(swim: &Swim, owner: &str) -> bool {
 }
 
 impl Node {
-    /// Tells the others what this node wrote.
+    /// Has what this node wrote put on disk, and tells the others.
     pub(crate) fn tell_written(&mut self) {
-        let Some(registry) = &mut self.registry else { return };
+        let Node { cx, registry: Some(registry), .. } = self else { return };
+        registry.save_changes(cx);
         for told in registry.take_told() {
             self.tell_change(&told);
         }

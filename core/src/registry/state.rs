@@ -130,6 +130,14 @@ impl Registry {
         }
     }
 
+    /// Has written what changed without a command. A write that failed is not tried again before
+    /// something changes: a full disk would keep the node busy.
+    pub(super) fn save_changes(&mut self, cx: &mut Context) {
+        if !self.own.unsaved.is_empty() {
+            self.save(cx, None);
+        }
+    }
+
     /// Has written what changed, if registrations are kept. Whether `token` is answered later.
     fn save(&mut self, cx: &mut Context, token: Option<Token>) -> bool {
         let Registry { store, own, table, .. } = self;
@@ -164,19 +172,16 @@ impl Registry {
         if let Some(spec) = self.own.on_check(cx, &mut self.table, number) {
             cx.outputs.push_back(Output::RunCheck { id: CheckId(number), spec });
         }
-        self.save(cx, None);
     }
 
     /// A probe has ended.
     pub(crate) fn on_result(&mut self, cx: &mut Context, id: CheckId, status: Health, output: &str) {
         self.own.on_result(cx, &mut self.table, id.0, status, output);
-        self.save(cx, None);
     }
 
     /// It is time to tell a check's output.
     pub(crate) fn on_output(&mut self, cx: &mut Context, number: u64) {
         self.own.on_output(cx, &mut self.table, number);
-        self.save(cx, None);
     }
 
     /// An instance has been critical for too long.
@@ -184,7 +189,6 @@ impl Registry {
         if let Some((service, check)) = self.own.on_critical_too_long(cx, &mut self.table, number) {
             cx.event(Event::Deregistered { service, check });
         }
-        self.save(cx, None);
     }
 
     /// Somebody tells of a record. Whether it was news, to be passed on; what is known better, for
@@ -193,7 +197,6 @@ impl Registry {
         self.table.expire(cx.now);
         if told.key().owner == self.own.me {
             self.own.contradict(cx, &mut self.table, &told);
-            self.save(cx, None);
             return self.table.better_than(&told).map_or(Merged::Known, Merged::Older);
         }
         let claim = claim_of(&told);
@@ -216,7 +219,6 @@ impl Registry {
             && self.own.yield_node(cx, &mut self.table, node)
         {
             cx.event(Event::NodeClaimLost { node: node.clone(), to: owner.clone() });
-            self.save(cx, None);
         }
     }
 
@@ -224,7 +226,6 @@ impl Registry {
     pub(crate) fn on_agent(&mut self, cx: &mut Context, name: &Text) {
         if self.own.yield_node(cx, &mut self.table, name) {
             cx.event(Event::NodeClaimLost { node: name.clone(), to: name.clone() });
-            self.save(cx, None);
         }
     }
 
