@@ -10,6 +10,7 @@ pub mod config;
 pub mod duration;
 mod errors;
 pub mod filter;
+mod go;
 pub mod handlers;
 pub mod http;
 pub mod log;

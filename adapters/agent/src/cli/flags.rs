@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Command, Parser};
 
+use crate::go::{self, NoInteger};
 use crate::quote::Quoted;
 
 /// Why flags were not taken: the text for stderr, in Go's words. The usage follows on stdout.
@@ -115,34 +116,16 @@ fn in_words_of_go(error: &clap::Error) -> String {
 /// The reason [`boolean`] gives.
 const NO_BOOLEAN: &str = "no boolean";
 
-/// Parses a truth value as Go does.
+/// Reads a switch's value.
 pub(crate) fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(NO_BOOLEAN),
-    }
+    go::truth(text).ok_or(NO_BOOLEAN)
 }
 
-/// Parses an integer as Go does: with a sign, in any base that its prefix tells.
+/// Reads a number, with the reasons that Go's flags give.
 pub(crate) fn integer(text: &str) -> Result<i64, &'static str> {
-    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
-    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let sign = if text.starts_with('-') { "-" } else { "" };
-    let lower = digits.to_ascii_lowercase();
-    let (base, digits) = match lower.as_bytes() {
-        [b'0', b'x', ..] => (16, &lower[2..]),
-        [b'0', b'o', ..] => (8, &lower[2..]),
-        [b'0', b'b', ..] => (2, &lower[2..]),
-        [b'0', _, ..] => (8, &lower[1..]),
-        _ => (10, lower.as_str()),
-    };
-    if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Err("parse error");
-    }
-    i64::from_str_radix(&format!("{sign}{digits}"), base).map_err(|error| match error.kind() {
-        PosOverflow | NegOverflow => "value out of range",
-        _ => "parse error",
+    go::integer(text).map_err(|error| match error {
+        NoInteger::Syntax => "parse error",
+        NoInteger::Range => "value out of range",
     })
 }
 
@@ -223,17 +206,6 @@ mod tests {
             assert_eq!(parse_words(words).unwrap_err(), FlagError(Some(expected.to_owned())), "{words:?}");
         }
         assert_eq!(parse_words(&["-h=1"]).unwrap_err(), FlagError(None));
-    }
-
-    #[test]
-    fn integers_have_the_bases_of_go() {
-        let cases = [("0", Ok(0)), ("010", Ok(8)), ("-0x10", Ok(-16)), ("0b11", Ok(3)), ("+7", Ok(7))];
-        for (text, expected) in cases {
-            assert_eq!(integer(text), expected, "{text}");
-        }
-        for text in ["", "-", "--1", "0x", "1_000", "1.0"] {
-            assert_eq!(integer(text), Err("parse error"), "{text}");
-        }
     }
 
     #[test]
