@@ -72,6 +72,15 @@ impl Answer {
     }
 }
 
+/// A refusal is an answer like any other.
+impl From<Result<Answer, Answer>> for Answer {
+    fn from(result: Result<Answer, Answer>) -> Self {
+        match result {
+            Ok(answer) | Err(answer) => answer,
+        }
+    }
+}
+
 impl From<Bad> for Answer {
     fn from(bad: Bad) -> Self {
         match bad {

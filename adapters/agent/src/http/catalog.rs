@@ -9,42 +9,35 @@ use super::Site;
 use super::answer::Answer;
 use super::near::Near;
 use super::params::Params;
-use super::reading::{Read, Wanted, read};
+use super::reading::{Wanted, read};
 use super::shape;
 use crate::filter::selectors;
+use crate::go;
 
 /// A list of texts.
 fn words<'a>(texts: impl Iterator<Item = &'a Text>) -> Value {
     texts.map(|text| Value::from(&**text)).collect()
 }
 
-pub(super) async fn nodes(site: &Site, params: &Params) -> Answer {
-    let wanted = match Wanted::of(params, selectors::NODE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+pub(super) async fn nodes(site: &Site, params: &Params) -> Result<Answer, Answer> {
+    let wanted = Wanted::of(params, selectors::NODE)?;
     let near = Near::of(site, params).await;
     read(site, params, |catalog| {
         let mut nodes: Vec<_> = catalog.nodes().filter(|node| wanted.node(node)).collect();
         near.sort(&mut nodes, |node| node.name());
         let list = wanted.list(nodes.into_iter().map(|node| shape::node(node, &site.datacenter)));
-        Ok((catalog.nodes_index(), list))
+        (catalog.nodes_index(), list)
     })
 }
 
-pub(super) fn services(site: &Site, params: &Params) -> Answer {
-    let wanted = match Wanted::of(&params.without(&["filter"]), selectors::NODE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
+    let wanted = Wanted::of(&params.without(&["filter"]), selectors::NODE)?;
     read(site, params, |catalog| {
         let index = catalog.services_index();
         if !params.has("node-meta") {
             let all = catalog.services();
-            return Ok((
-                index,
-                all.iter().map(|(name, tags)| (name.to_string(), words(tags.iter().copied()))).collect(),
-            ));
+            let all = all.iter().map(|(name, tags)| (name.to_string(), words(tags.iter().copied())));
+            return (index, all.collect());
         }
         // Only those on nodes that have what is asked for.
         let mut found = serde_json::Map::new();
@@ -60,40 +53,34 @@ pub(super) fn services(site: &Site, params: &Params) -> Answer {
                 found.insert(name.to_string(), words(tags.iter().copied()));
             }
         }
-        Ok((index, found.into()))
+        (index, found.into())
     })
 }
 
-pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     if name.is_empty() {
-        return Answer::bad("Missing service name");
+        return Err(Answer::bad("Missing service name"));
     }
-    let wanted = match Wanted::of(params, selectors::CATALOG_SERVICE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+    let wanted = Wanted::of(params, selectors::CATALOG_SERVICE)?;
     let near = Near::of(site, params).await;
     read(site, params, |catalog| {
         let mut found: Vec<_> = catalog.service(name).filter(|it| wanted.instance(it)).collect();
         near.sort(&mut found, |it| it.node.name());
         let list = wanted.list(found.iter().map(|it| shape::catalog_service(it, &site.datacenter)));
-        Ok((catalog.service_index(name), list))
+        (catalog.service_index(name), list)
     })
 }
 
 /// A node with its instances, by ID or as a list.
-pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Answer {
+pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Result<Answer, Answer> {
     if name.is_empty() {
-        return Answer::bad("Missing node name");
+        return Err(Answer::bad("Missing node name"));
     }
-    let wanted = match Wanted::of(params, selectors::SERVICE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+    let wanted = Wanted::of(params, selectors::SERVICE)?;
     read(site, params, |catalog| {
         let index = catalog.node_index(name);
         let Some(node) = catalog.node(name) else {
-            return Ok((index, Value::Null));
+            return (index, Value::Null);
         };
         let services = node.services().filter_map(|shown| {
             let value = shape::service(shown, shown.record().service()?);
@@ -105,13 +92,13 @@ pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> A
         } else {
             services.collect()
         };
-        Ok((index, json!({ "Node": shape::node(node, &site.datacenter), "Services": services })))
+        (index, json!({ "Node": shape::node(node, &site.datacenter), "Services": services }))
     })
 }
 
-pub(super) fn health_node(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) fn health_node(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     if name.is_empty() {
-        return Answer::bad("Missing node name");
+        return Err(Answer::bad("Missing node name"));
     }
     let checks = |catalog: &Catalog| {
         let checks = catalog.node(name).map(shape::all_checks).unwrap_or_default();
@@ -120,17 +107,17 @@ pub(super) fn health_node(site: &Site, params: &Params, name: &str) -> Answer {
     health_checks(site, params, checks)
 }
 
-pub(super) fn health_of_service(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) fn health_of_service(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     if name.is_empty() {
-        return Answer::bad("Missing service name");
+        return Err(Answer::bad("Missing service name"));
     }
     let checks = |catalog: &Catalog| (catalog.service_index(name), shape::checks_of_service(catalog, name));
     health_checks(site, params, checks)
 }
 
-pub(super) fn health_state(site: &Site, params: &Params, state: &str) -> Answer {
+pub(super) fn health_state(site: &Site, params: &Params, state: &str) -> Result<Answer, Answer> {
     if state.is_empty() {
-        return Answer::bad("Missing check state");
+        return Err(Answer::bad("Missing check state"));
     }
     let checks = |catalog: &Catalog| {
         let checks = match (state, Health::from_word(state)) {
@@ -143,43 +130,41 @@ pub(super) fn health_state(site: &Site, params: &Params, state: &str) -> Answer 
     health_checks(site, params, checks)
 }
 
-fn health_checks(site: &Site, params: &Params, checks: impl Fn(&Catalog) -> (u64, Vec<Value>)) -> Answer {
-    let wanted = match Wanted::of(params, selectors::CHECK) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+fn health_checks(
+    site: &Site,
+    params: &Params,
+    checks: impl Fn(&Catalog) -> (u64, Vec<Value>),
+) -> Result<Answer, Answer> {
+    let wanted = Wanted::of(params, selectors::CHECK)?;
     read(site, params, |catalog| {
         let (index, checks) = checks(catalog);
         let on_wanted_node = |check: &Value| {
             let node = check["Node"].as_str().and_then(|name| catalog.node(name));
             node.is_some_and(|node| wanted.node(node))
         };
-        Ok((index, wanted.list(checks.into_iter().filter(on_wanted_node))))
+        (index, wanted.list(checks.into_iter().filter(on_wanted_node)))
     })
 }
 
 /// Instances with their nodes and checks: what load balancers read.
-pub(super) async fn health_service(site: &Site, params: &Params, name: &str) -> Answer {
+pub(super) async fn health_service(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     if name.is_empty() {
-        return Answer::bad("Missing service name");
+        return Err(Answer::bad("Missing service name"));
     }
     let passing = match params.get("passing") {
-        None | Some("0" | "false" | "f" | "F" | "FALSE" | "False") => false,
-        Some("" | "1" | "true" | "t" | "T" | "TRUE" | "True") => true,
-        Some(_) => return Answer::bad("Invalid value for ?passing"),
+        None => false,
+        Some("") => true,
+        Some(text) => go::truth(text).ok_or_else(|| Answer::bad("Invalid value for ?passing"))?,
     };
-    let wanted = match Wanted::of(params, selectors::HEALTH_SERVICE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+    let wanted = Wanted::of(params, selectors::HEALTH_SERVICE)?;
     let near = Near::of(site, params).await;
-    read(site, params, |catalog| -> Result<Read, Answer> {
+    read(site, params, |catalog| {
         let mut found: Vec<_> = catalog
             .service(name)
             .filter(|it| wanted.instance(it) && (!passing || it.health() == Health::Passing))
             .collect();
         near.sort(&mut found, |it| it.node.name());
         let list = wanted.list(found.iter().map(|it| shape::health(it, &site.datacenter)));
-        Ok((catalog.service_index(name), list))
+        (catalog.service_index(name), list)
     })
 }

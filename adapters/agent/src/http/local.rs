@@ -23,6 +23,7 @@ use super::reading::Wanted;
 use super::registration::{self, Bad};
 use super::shape;
 use crate::filter::selectors;
+use crate::go;
 
 /// Asks the registry; what a client has been told is done can be read.
 pub(super) async fn ask(site: &Site, command: RegistryCommand) -> Answer {
@@ -56,16 +57,16 @@ pub(super) async fn register_service(site: &Site, params: &Params, body: &[u8]) 
             if let Some(id) = registration::repeated(&registration.checks) {
                 return Answer::bad(format!("Invalid check: CheckID \"{id}\" is used twice"));
             }
-            let replace_checks = params.get("replace-existing-checks").is_some_and(is_true);
+            let replace_checks = params.get("replace-existing-checks").is_some_and(is_on);
             let registration::Registration { id, service, checks } = registration;
             ask(site, RegistryCommand::Register { id, service, checks, replace_checks }).await
         }
     }
 }
 
-/// What Go takes for true in a parameter.
-fn is_true(text: &str) -> bool {
-    matches!(text, "" | "1" | "t" | "T" | "true" | "TRUE" | "True")
+/// Whether a parameter that may stand alone is on.
+fn is_on(text: &str) -> bool {
+    text.is_empty() || go::truth(text) == Some(true)
 }
 
 pub(super) async fn register_check(site: &Site, body: &[u8]) -> Answer {
@@ -117,11 +118,11 @@ pub(super) async fn maintain(site: &Site, params: &Params, service: Option<&str>
         return Answer::bad("Missing service ID");
     }
     let enable = match params.get("enable") {
-        None => return Answer::bad("Missing value for enable"),
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => true,
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => false,
-        Some("") => return Answer::bad("Missing value for enable"),
-        Some(other) => return Answer::bad(format!("Invalid value for enable: {other:?}")),
+        None | Some("") => return Answer::bad("Missing value for enable"),
+        Some(text) => match go::truth(text) {
+            Some(enable) => enable,
+            None => return Answer::bad(format!("Invalid value for enable: {text:?}")),
+        },
     };
     let reason = enable.then(|| params.get("reason").unwrap_or_default().to_owned());
     ask(site, RegistryCommand::Maintain { service: service.map(Into::into), reason }).await
@@ -132,11 +133,8 @@ fn own<T>(site: &Site, look: impl FnOnce(&Node) -> T) -> Option<T> {
     site.directory.catalog().node(site.name()).map(look)
 }
 
-pub(super) fn services(site: &Site, params: &Params) -> Answer {
-    let wanted = match Wanted::of(params, selectors::SERVICE) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
+    let wanted = Wanted::of(params, selectors::SERVICE)?;
     let all = own(site, |node| {
         let service = |shown: &tidings_core::registry::catalog::Shown| {
             let value = shape::own_service(shown.id(), shown.record().service()?);
@@ -144,7 +142,7 @@ pub(super) fn services(site: &Site, params: &Params) -> Answer {
         };
         node.services().filter_map(service).collect::<Map<String, Value>>()
     });
-    Answer::json(all.unwrap_or_default().into())
+    Ok(Answer::json(all.unwrap_or_default().into()))
 }
 
 fn one(site: &Site, id: &str) -> Option<Value> {
@@ -152,19 +150,15 @@ fn one(site: &Site, id: &str) -> Option<Value> {
 }
 
 /// An instance with a hash of what it is; waits for another one if asked to.
-pub(super) async fn service(site: &Site, params: &Params, id: &str) -> Answer {
-    let waiting = match params.waiting() {
-        Ok(waiting) => waiting,
-        Err(words) => return Answer::bad(words),
-    };
-    let waiting = waiting.and_then(|waiting| match waiting.since {
+pub(super) async fn service(site: &Site, params: &Params, id: &str) -> Result<Answer, Answer> {
+    let waiting = params.waiting().map_err(Answer::bad)?.and_then(|waiting| match waiting.since {
         Since::Hash(hash) => Some((hash, Instant::now() + waiting.wait)),
         Since::Index(_) => None,
     });
     let mut changed = site.directory.watch(Watch::Node(site.name().into()));
     loop {
         let Some(mut value) = one(site, id) else {
-            return Answer::error(StatusCode::NOT_FOUND, format!("unknown service ID: {id}"));
+            return Err(Answer::error(StatusCode::NOT_FOUND, format!("unknown service ID: {id}")));
         };
         let hash = content_hash(&value);
         let over = match &waiting {
@@ -175,7 +169,7 @@ pub(super) async fn service(site: &Site, params: &Params, id: &str) -> Answer {
         };
         if over {
             value["ContentHash"] = json!(hash);
-            return Answer::json(value).with("x-consul-contenthash", hash);
+            return Ok(Answer::json(value).with("x-consul-contenthash", hash));
         }
     }
 }
@@ -206,13 +200,10 @@ async fn own_checks(site: &Site) -> Vec<(String, Value)> {
     shown.collect()
 }
 
-pub(super) async fn checks(site: &Site, params: &Params) -> Answer {
-    let wanted = match Wanted::of(params, selectors::CHECK) {
-        Ok(wanted) => wanted,
-        Err(answer) => return answer,
-    };
+pub(super) async fn checks(site: &Site, params: &Params) -> Result<Answer, Answer> {
+    let wanted = Wanted::of(params, selectors::CHECK)?;
     let all = own_checks(site).await.into_iter().filter(|(_, check)| wanted.passes(check));
-    Answer::json(all.collect::<Map<String, Value>>().into())
+    Ok(Answer::json(all.collect::<Map<String, Value>>().into()))
 }
 
 /// How an instance fares, as a word for load balancers without JSON.
@@ -244,11 +235,11 @@ fn status_of(word: &str) -> StatusCode {
     }
 }
 
-/// The answer with a word as its reason; `as_text`: the word alone.
-fn faring(status: StatusCode, word: &str, body: Value, as_text: bool) -> Answer {
+/// The answer with its reason in the header; `as_text`: the word alone.
+fn faring(status: StatusCode, word: &str, reason: &str, body: Value, as_text: bool) -> Answer {
     let text = || Answer::new(status, Body::Other("text/plain", word.to_owned().into()));
     let answer = if as_text { text() } else { Answer { status, ..Answer::json(body) } };
-    answer.with("x-consul-reason", word)
+    answer.with("x-consul-reason", reason)
 }
 
 pub(super) async fn health_by_id(site: &Site, id: &str, as_text: bool) -> Answer {
@@ -257,12 +248,11 @@ pub(super) async fn health_by_id(site: &Site, id: &str, as_text: bool) -> Answer
     }
     let Some(service) = one(site, id) else {
         let body = json!({ "AggregatedStatus": "critical", "Service": null, "Checks": null });
-        let answer = faring(StatusCode::NOT_FOUND, "critical", body, as_text);
-        return Answer { headers: Vec::new(), ..answer }
-            .with("x-consul-reason", format!("ServiceId {id} not found"));
+        let reason = format!("ServiceId {id} not found");
+        return faring(StatusCode::NOT_FOUND, "critical", &reason, body, as_text);
     };
     let Aggregate { word, entry } = aggregate(id, service, &own_checks(site).await);
-    faring(status_of(word), word, entry, as_text)
+    faring(status_of(word), word, word, entry, as_text)
 }
 
 pub(super) async fn health_by_name(site: &Site, name: &str, as_text: bool) -> Answer {
@@ -281,13 +271,12 @@ pub(super) async fn health_by_name(site: &Site, name: &str, as_text: bool) -> An
     let all: Vec<Aggregate> =
         named.into_iter().flatten().map(|(id, service)| aggregate(&id, service, &checks)).collect();
     if all.is_empty() {
-        let answer = faring(StatusCode::NOT_FOUND, "critical", json!([]), as_text);
-        return Answer { headers: Vec::new(), ..answer }
-            .with("x-consul-reason", format!("ServiceName {name} Not Found"));
+        let reason = format!("ServiceName {name} Not Found");
+        return faring(StatusCode::NOT_FOUND, "critical", &reason, json!([]), as_text);
     }
     let order = ["passing", "warning", "critical", "maintenance"];
     let rank = |it: &Aggregate| order.iter().position(|word| *word == it.word);
     let word = all.iter().max_by_key(|it| rank(it)).map_or("critical", |it| it.word);
     let body = all.into_iter().map(|it| it.entry).collect();
-    faring(status_of(word), word, body, as_text)
+    faring(status_of(word), word, word, body, as_text)
 }

@@ -22,19 +22,16 @@ const INDEX: &str = "x-consul-index";
 pub(super) type Read = (u64, Value);
 
 /// Reads.
-pub(super) fn read(site: &Site, params: &Params, look: impl Fn(&Catalog) -> Result<Read, Answer>) -> Answer {
-    match read_json(site, params, look) {
-        Ok(answer) | Err(answer) => answer,
-    }
-}
-
-fn read_json(
+///
+/// # Errors
+/// The answer to parameters that contradict one another.
+pub(super) fn read(
     site: &Site,
     params: &Params,
-    look: impl Fn(&Catalog) -> Result<Read, Answer>,
+    look: impl FnOnce(&Catalog) -> Read,
 ) -> Result<Answer, Answer> {
     let consistency = params.consistency().map_err(Answer::bad)?;
-    Ok(told(look(&site.directory.catalog())?, consistency))
+    Ok(told(look(&site.directory.catalog()), consistency))
 }
 
 /// Reads, and reads again after each change of a part of the catalog, until there is something newer
