@@ -4,6 +4,7 @@ mod control;
 mod data;
 mod events;
 mod files;
+mod from_files;
 mod metrics;
 mod persist;
 mod registry;
@@ -69,6 +70,9 @@ impl Agent {
             Ok(registry) => registry,
             Err(error) => return Err(stop(&node, error).await),
         };
+        if let Err(error) = registry.define(&config.live.defined).await {
+            return Err(stop(&node, error).await);
+        }
         let hub = Hub::new(log.clone());
         let scripts = Arc::clone(&config.live.handlers);
         let handlers = Arc::new(Handlers::start(Arc::clone(&scripts), node.clone(), log.clone()));

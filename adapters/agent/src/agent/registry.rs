@@ -1,6 +1,7 @@
 //! The registry's part of an agent's start: what is on disk, who writes it, who probes, HTTP.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidings_core::Config;
@@ -9,10 +10,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::data::DataDir;
+use super::from_files::FromFiles;
 use super::persist::Writer;
 use super::{Control, WRITES};
 use crate::checks;
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, Defined};
 use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
 use crate::log::Log;
 use crate::server;
@@ -76,9 +78,11 @@ impl Starting {
     /// The runtime does not take the socket.
     pub(super) fn finish(self, config: &AgentConfig, control: &Control) -> Result<Registry, String> {
         let (reload, reloads) = mpsc::channel(1);
-        let mut registry = Registry { http: None, follower: None, reloads: Mutex::new(reloads) };
+        let mut registry =
+            Registry { http: None, follower: None, from_files: None, reloads: Mutex::new(reloads) };
         let Some(probes) = self.probes else { return Ok(registry) };
         let directory = Directory::new(control.node().clone());
+        registry.from_files = Some(FromFiles::new(directory.clone(), config.registry.data_dir.as_deref()));
         tokio::spawn(checks::run_all(probes, directory.clone()));
         let (Some(listener), Some(http)) = (self.http, &config.registry.http) else {
             // Nobody else keeps the catalog up to date.
@@ -106,12 +110,29 @@ impl Starting {
 pub(super) struct Registry {
     http: Option<Server>,
     follower: Option<JoinHandle<()>>,
+    from_files: Option<FromFiles>,
     reloads: Mutex<mpsc::Receiver<ReloadRequest>>,
 }
 
 impl Registry {
     pub(super) const fn http(&self) -> Option<&Server> {
         self.http.as_ref()
+    }
+
+    /// Registers what stands in the configuration files, and removes what stood there before.
+    ///
+    /// # Errors
+    /// What could not be registered; then all is as it was.
+    pub(super) async fn define(&self, defined: &Arc<Defined>) -> Result<(), String> {
+        match &self.from_files {
+            Some(from_files) => from_files.apply(defined).await,
+            None if defined.is_empty() => Ok(()),
+            None => Err(
+                "this agent was started without a registry: services in configuration files need it to be \
+                         started with them, or with -http-addr or -data-dir"
+                    .to_owned(),
+            ),
+        }
     }
 
     /// Waits until a client of HTTP made the agent leave.

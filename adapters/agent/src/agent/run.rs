@@ -172,7 +172,7 @@ impl Running<'_> {
                 () = agent.left() => return End { status: 0, left: true },
                 reply = agent.reload_asked() => {
                     // Whoever asked may be gone.
-                    let _ = reply.send(self.reload(agent));
+                    let _ = reply.send(self.reload(agent).await);
                     continue;
                 }
                 () = agent.name_lost() => {
@@ -190,7 +190,7 @@ impl Running<'_> {
                 Asked::Metrics => eprint!("{}", agent.metrics().await),
                 Asked::Reload => {
                     self.console.headline("Caught signal: hangup");
-                    let _ = self.reload(agent);
+                    let _ = self.reload(agent).await;
                 }
                 Asked::Interrupt | Asked::Terminate => return self.end_by(asked, agent, signals).await,
             }
@@ -227,9 +227,14 @@ impl Running<'_> {
     ///
     /// # Errors
     /// They cannot be used; nothing has changed.
-    fn reload(&mut self, agent: &Agent) -> Result<(), String> {
+    async fn reload(&mut self, agent: &Agent) -> Result<(), String> {
         self.console.headline("Reloading configuration...");
-        let live = match self.flags.read().and_then(|settings| Live::new(&settings)) {
+        let read = self.flags.read().and_then(|settings| Live::new(&settings));
+        let live = match read {
+            Ok(live) => agent.registry.define(&live.defined).await.map(|()| live),
+            Err(error) => Err(error),
+        };
+        let live = match live {
             Ok(live) => live,
             Err(error) => {
                 self.console.headline(&error);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::definitions::{Definition, DefinitionKind};
 use super::settings::{Settings, Slot};
 use crate::duration;
 
@@ -53,7 +54,12 @@ fn files_of(dir: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn read_file(path: &Path) -> Result<Settings, String> {
     let text = read_text(path).map_err(|error| format!("Error reading '{}': {error}", path.display()))?;
-    decode(&text).map_err(|error| format!("Error decoding '{}': {error}", path.display()))
+    let decoded = decode(&text).map_err(|error| format!("Error decoding '{}': {error}", path.display()));
+    let mut settings = decoded?;
+    for definition in &mut settings.definitions {
+        definition.file = path.to_owned();
+    }
+    Ok(settings)
 }
 
 /// A file's text; the error is in the words of the original: `open nope: no such file or directory`.
@@ -166,6 +172,7 @@ fn fill(key: &str, slot: Slot<'_>, value: &Value, errors: &mut Vec<String>) {
         }
         (Slot::Map(place), Value::Object(items)) => fill_map(key, place, items, errors),
         (Slot::Map(_), _) => errors.push(format!("'{key}' expected a map, got '{}'", kind(value))),
+        (Slot::Definitions(place), _) => fill_definitions(key, place, value, errors),
         (Slot::Unsupported, _) => unreachable!("the caller refuses these"),
     }
 }
@@ -180,6 +187,24 @@ fn fill_map(
         text_item(&format!("{key}[{name}]"), item, errors, |text| {
             place.insert(name.clone(), text);
         });
+    }
+}
+
+/// Services or checks: one as an object, several as a list of objects, under either key.
+fn fill_definitions(key: &str, place: &mut Vec<Definition>, value: &Value, errors: &mut Vec<String>) {
+    let kind_of = if key.starts_with("service") { DefinitionKind::Service } else { DefinitionKind::Check };
+    let mut put = |name: String, item: &Value| match item {
+        Value::Object(_) => {
+            let (file, value) = (PathBuf::new(), item.clone());
+            place.push(Definition { kind: kind_of, file, key: name, value });
+        }
+        _ => errors.push(format!("'{name}' expected a map, got '{}'", kind(item))),
+    };
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| put(format!("{key}[{index}]"), item));
+        }
+        _ => put(key.to_owned(), value),
     }
 }
 
@@ -276,6 +301,10 @@ mod tests {
             (
                 r#"{"start_join": "a", "b": 1, "a": 2, "replay_on_join": "x"}"#,
                 "3 error(s) decoding:\n\n* '' has invalid keys: a, b\n* 'replay_on_join' expected type 'bool', got unconvertible type 'string', value: 'x'\n* 'start_join': source data must be an array or slice, got string",
+            ),
+            (
+                r#"{"services": [{"name": "a"}, 7], "check": "x"}"#,
+                "2 error(s) decoding:\n\n* 'check' expected a map, got 'string'\n* 'services[1]' expected a map, got 'float64'",
             ),
             ("[1]", "1 error(s) decoding:\n\n* '' expected a map, got '[]interface {}'"),
             (

@@ -42,6 +42,12 @@ const FLAGS: &[Flag] = &[
     flag("disable-compression", "disable_compression", "", "Do not compress gossip"),
     flag("discover", "discover", "name", "(not supported) mDNS cluster name"),
     flag("domain", "domain", "name", "Domain of the names of services and nodes, default consul"),
+    flag(
+        "enable-local-script-checks",
+        "enable_local_script_checks",
+        "",
+        "Checks in configuration files may run programs on this host",
+    ),
     flag("enable-script-checks", "enable_script_checks", "", "Checks may run programs on this host"),
     flag("encrypt", "encrypt_key", "key", "Base64 of the 16, 24 or 32 bytes that encrypt gossip"),
     flag("event-handler", "event_handlers", "spec", "Script to run on events, [FILTER=]SCRIPT; repeatable"),
@@ -162,7 +168,7 @@ impl Flags {
             }
             Some(Slot::Unsupported) if boolean(&value) == Ok(false) || value.is_empty() => {}
             Some(Slot::Unsupported) => return Err(FlagError::Value(file::unsupported(&format!("-{name}")))),
-            Some(Slot::Switch(_)) => unreachable!("no flag stands for such a setting"),
+            Some(Slot::Switch(_) | Slot::Definitions(_)) => unreachable!("no flag stands for such a setting"),
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The agent's configuration: files and flags in, a checked [`AgentConfig`] out
 //! (serf-agent, section 3).
 
+mod definitions;
 mod file;
 mod flags;
 mod keys;
@@ -10,6 +11,7 @@ mod resolve;
 mod settings;
 mod tags;
 
+pub use self::definitions::{Defined, Definition, DefinitionKind};
 pub(crate) use self::file::os_error;
 pub use self::flags::{FlagError, Flags};
 pub use self::keys::{decode_key, render_keyring};

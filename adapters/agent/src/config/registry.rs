@@ -38,6 +38,8 @@ pub struct RegistryConfig {
     pub domain: String,
     /// Checks may run programs.
     pub scripts: bool,
+    /// There is something to register in the configuration files.
+    pub defines: bool,
     /// What this node says of itself.
     pub node_meta: BTreeMap<String, String>,
 }
@@ -72,6 +74,7 @@ impl RegistryConfig {
             datacenter,
             domain,
             scripts: settings.enable_script_checks,
+            defines: !settings.definitions.is_empty(),
             node_meta: settings.node_meta.clone(),
         })
     }
@@ -79,7 +82,7 @@ impl RegistryConfig {
     /// Whether there is anything to register with or to restore.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.http.is_some() || self.data_dir.is_some()
+        self.http.is_some() || self.data_dir.is_some() || self.defines
     }
 
     /// Tells the core. Its generation and its ID are found at the start.

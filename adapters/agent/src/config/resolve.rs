@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tidings_core::config::Coalesce;
 use tidings_core::{Config, ConfigError};
 
+use super::definitions::Defined;
 use super::registry::RegistryConfig;
 use super::settings::Settings;
 use super::{keys, net, tags};
@@ -69,6 +70,8 @@ pub struct Live {
     pub leave_on_terminate: bool,
     /// SIGINT does not leave.
     pub skip_leave_on_interrupt: bool,
+    /// Services and checks of the configuration files.
+    pub defined: Arc<Defined>,
 }
 
 /// Checks settings and turns them into a configuration. Warnings and news go to `notice`, one line
@@ -136,7 +139,7 @@ impl Live {
     /// Takes the reloadable part out of settings.
     ///
     /// # Errors
-    /// An event handler's filter is none.
+    /// An event handler's filter is none, or a service or check cannot be registered as it is written.
     pub fn new(settings: &Settings) -> Result<Live, String> {
         let mut handlers = Vec::new();
         for spec in &settings.event_handlers {
@@ -156,6 +159,10 @@ impl Live {
             tags,
             leave_on_terminate: settings.leave_on_terminate,
             skip_leave_on_interrupt: settings.skip_leave_on_interrupt,
+            defined: Arc::new(Defined::read(
+                &settings.definitions,
+                settings.enable_script_checks || settings.enable_local_script_checks,
+            )?),
         })
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::definitions::Definition;
+
 /// Every setting as it was given; zero, empty and `false` mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -93,8 +95,12 @@ pub struct Settings {
     pub domain: String,
     /// Checks may run programs.
     pub enable_script_checks: bool,
+    /// Checks of configuration files may run programs.
+    pub enable_local_script_checks: bool,
     /// What this node says of itself in the catalog.
     pub node_meta: BTreeMap<String, String>,
+    /// Services and checks, in the order in which they were read.
+    pub definitions: Vec<Definition>,
 }
 
 /// The place of one setting, by its type.
@@ -107,6 +113,8 @@ pub(super) enum Slot<'a> {
     Duration(&'a mut Duration),
     Texts(&'a mut Vec<String>),
     Map(&'a mut BTreeMap<String, String>),
+    /// Services or checks, which are read when all settings are known.
+    Definitions(&'a mut Vec<Definition>),
     /// Known to the original and not to this agent.
     Unsupported,
 }
@@ -156,7 +164,12 @@ pub(super) const KEYS: &[&str] = &[
     "datacenter",
     "domain",
     "enable_script_checks",
+    "enable_local_script_checks",
     "node_meta",
+    "service",
+    "services",
+    "check",
+    "checks",
     "snapshot_path",
     "discover",
     "mdns",
@@ -208,7 +221,9 @@ impl Settings {
             "datacenter" => Slot::Text(&mut self.datacenter),
             "domain" => Slot::Text(&mut self.domain),
             "enable_script_checks" => Slot::Bool(&mut self.enable_script_checks),
+            "enable_local_script_checks" => Slot::Bool(&mut self.enable_local_script_checks),
             "node_meta" => Slot::Map(&mut self.node_meta),
+            "service" | "services" | "check" | "checks" => Slot::Definitions(&mut self.definitions),
             _ => return self.rare_slot(key),
         })
     }
@@ -249,6 +264,7 @@ impl Settings {
                 (Slot::Duration(ours), Slot::Duration(theirs)) if !theirs.is_zero() => *ours = *theirs,
                 (Slot::Texts(ours), Slot::Texts(theirs)) => ours.append(theirs),
                 (Slot::Map(ours), Slot::Map(theirs)) => ours.append(theirs),
+                (Slot::Definitions(ours), Slot::Definitions(theirs)) => ours.append(theirs),
                 _ => {}
             }
         }

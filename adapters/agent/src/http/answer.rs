@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::registration::Bad;
+use super::registration::{Bad, SCRIPTS_OFF};
 use crate::log::Line;
 
 /// An answer, before it is written out.
@@ -84,9 +84,11 @@ impl From<Result<Answer, Answer>> for Answer {
 impl From<Bad> for Answer {
     fn from(bad: Bad) -> Self {
         match bad {
-            Bad::Body(error) => Answer::bad(format!("Request decode failed: {}", error.0)),
+            Bad::Body(error) => Answer::bad(format!("Request decode failed: {error}")),
             Bad::Words(words) => Answer::bad(words),
             Bad::Refused(words) => Answer::refused(words),
+            Bad::ScriptsOff => Answer::refused(SCRIPTS_OFF),
+            Bad::In(_, bad) => (*bad).into(),
         }
     }
 }

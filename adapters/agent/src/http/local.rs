@@ -46,7 +46,7 @@ fn refusal(error: &RegistryError) -> Answer {
 }
 
 fn read_fields(body: &[u8]) -> Result<Fields, Undecodable> {
-    Fields::of(decode::body(body)?, "")
+    Fields::of(decode::body(body)?, &[])
 }
 
 pub(super) async fn register_service(site: &Site, params: &Params, body: &[u8]) -> Answer {

@@ -24,10 +24,12 @@ mod writing;
 use tokio::sync::{mpsc, watch};
 
 use self::cache::Cache;
+pub(crate) use self::decode::Fields;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
-use self::registration::Allowed;
-pub(crate) use self::registration::{check_meta, pairs};
+pub(crate) use self::registration::{
+    Allowed, Bad, Registration, check_meta, lone_check, pairs, repeated, service,
+};
 pub use self::server::{Limits, ReloadRequest, Server, Setup};
 use crate::agent::Control;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidings_core::registry::check::{Action, CheckSpec, Health, Probe};
 use tidings_core::registry::service::{Address, Meta, Service, Text, Weights};
 
-use super::decode::{Fields, Undecodable, positive};
+use super::decode::{Fields, Names, Undecodable, positive};
 
 /// Bytes of output kept if a check does not say.
 pub(crate) const OUTPUT_MAX: usize = 4096;
@@ -33,13 +33,37 @@ const NEWER_CHECK: &[&str] = &[
 
 /// Why a registration is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Bad {
+pub(crate) enum Bad {
     /// 400 `Request decode failed: ...`.
     Body(Undecodable),
     /// 400 with these words.
     Words(String),
     /// 500 with these words.
     Refused(String),
+    /// 500: checks may not run programs.
+    ScriptsOff,
+    /// The same for a part of what was to be registered, which is named as in a file.
+    In(String, Box<Bad>),
+}
+
+impl Bad {
+    fn within(self, place: &str) -> Bad {
+        Bad::In(place.to_owned(), Box::new(self))
+    }
+
+    /// What is wrong, for who writes configuration files; behind the place it stands at.
+    pub(crate) fn in_a_file(&self) -> String {
+        match self {
+            Bad::Body(error) => error.in_a_file(),
+            Bad::Words(words) | Bad::Refused(words) => words.clone(),
+            Bad::ScriptsOff => {
+                "Scripts are disabled on this agent; to enable, set 'enable_local_script_checks' or \
+                                'enable_script_checks' to true"
+                    .to_owned()
+            }
+            Bad::In(place, bad) => format!("{place}: {}", bad.in_a_file()),
+        }
+    }
 }
 
 impl From<Undecodable> for Bad {
@@ -54,21 +78,21 @@ fn words(text: impl Into<String>) -> Bad {
 
 /// A service to register.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Registration {
-    pub(super) id: Text,
-    pub(super) service: Service,
-    pub(super) checks: Vec<CheckSpec>,
+pub(crate) struct Registration {
+    pub(crate) id: Text,
+    pub(crate) service: Service,
+    pub(crate) checks: Vec<CheckSpec>,
 }
 
 /// What may be registered at this agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Allowed {
+pub(crate) struct Allowed {
     /// Checks that run programs.
-    pub(super) scripts: bool,
+    pub(crate) scripts: bool,
 }
 
 /// Reads a service with its checks.
-pub(super) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registration, Bad> {
+pub(crate) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registration, Bad> {
     let name = fields.text(&["Name"])?;
     let id = Some(fields.text(&["ID"])?).filter(|id| !id.is_empty()).unwrap_or_else(|| name.clone());
     let tags = fields.texts(&["Tags"])?;
@@ -78,8 +102,11 @@ pub(super) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registrati
     let meta = fields.pairs(&["Meta"])?;
     let weights = weights(&mut fields)?;
     let enable_tag_override = fields.truth(&["EnableTagOverride", "enable_tag_override"])?;
-    let mut checks: Vec<Fields> = fields.object(&["Check"])?.into_iter().collect();
-    checks.extend(fields.objects(&["Checks"])?);
+    let one = fields.object(&["Check"])?;
+    let mut checks: Vec<(String, Fields)> =
+        one.map(|fields| ("check".to_owned(), fields)).into_iter().collect();
+    let several = fields.objects(&["Checks"])?.into_iter().enumerate();
+    checks.extend(several.map(|(place, fields)| (format!("checks[{place}]"), fields)));
     let kind = fields.text(&["Kind"])?;
     for mesh in [&["Proxy"], &["Connect"], &["Token"]] {
         fields.take(mesh);
@@ -99,10 +126,11 @@ pub(super) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registrati
     let checks = checks
         .into_iter()
         .enumerate()
-        .map(|(place, fields)| {
+        .map(|(place, (key, fields))| {
             let default =
                 if several { format!("service:{id}:{}", place + 1) } else { format!("service:{id}") };
-            let spec = check(fields, &["CheckID", "check_id", "ID"], allowed)?;
+            let spec =
+                check(fields, &["CheckID", "check_id", "ID"], allowed).map_err(|bad| bad.within(&key))?;
             let or = |text: Text, default: String| if text.is_empty() { default.into() } else { text };
             Ok(CheckSpec {
                 id: or(spec.id, default),
@@ -126,8 +154,8 @@ pub(super) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registrati
 }
 
 fn tagged_addresses(fields: &mut Fields) -> Result<Vec<(String, Address)>, Bad> {
-    let read = |value, name: &str| {
-        let mut fields = Fields::of(value, name)?;
+    let read = |value, names: Names| {
+        let mut fields = Fields::of(value, names)?;
         let address = fields.text(&["Address"])?.as_str().into();
         let port = fields.number(&["Port"])?.unwrap_or(0);
         fields.done(&[])?;
@@ -201,7 +229,7 @@ pub(crate) fn pairs(pairs: &[(String, String)]) -> Meta {
 }
 
 /// Reads a check that stands alone. Its ID defaults to its name.
-pub(super) fn lone_check(fields: Fields, allowed: Allowed) -> Result<CheckSpec, Bad> {
+pub(crate) fn lone_check(fields: Fields, allowed: Allowed) -> Result<CheckSpec, Bad> {
     let spec = check(fields, &["ID", "CheckID", "check_id"], allowed).map_err(|bad| match bad {
         Bad::Words(text) if text.starts_with("Status for checks") => words("Bad check status"),
         other => other,
@@ -226,7 +254,7 @@ struct Asked {
     alias: Option<Action>,
 }
 
-fn check(mut fields: Fields, id: &[&str], allowed: Allowed) -> Result<CheckSpec, Bad> {
+fn check(mut fields: Fields, id: Names, allowed: Allowed) -> Result<CheckSpec, Bad> {
     let id = fields.text(id)?;
     let name = fields.text(&["Name"])?;
     let notes = fields.text(&["Notes"])?;
@@ -238,7 +266,7 @@ fn check(mut fields: Fields, id: &[&str], allowed: Allowed) -> Result<CheckSpec,
     let output = fields.number(&["OutputMaxSize", "output_max_size"])?;
     let success = fields.number(&["SuccessBeforePassing", "success_before_passing"])?;
     let failures = fields.number(&["FailuresBeforeCritical", "failures_before_critical"])?;
-    for unused in [&["Token"] as &[_], &["Shell"], &["Output"], &["Definition"], &["ServiceName"], &["Type"]]
+    for unused in [&["Token"] as Names, &["Shell"], &["Output"], &["Definition"], &["ServiceName"], &["Type"]]
     {
         fields.take(unused);
     }
@@ -319,7 +347,7 @@ fn probe(asked: Asked, allowed: Allowed) -> Result<Probe, Bad> {
         (Some(_), ..) if asked.docker => return Err(invalid("checks inside containers are not supported")),
         (Some(script), ..) if !allowed.scripts => {
             drop(script);
-            return Err(Bad::Refused(SCRIPTS_OFF.into()));
+            return Err(Bad::ScriptsOff);
         }
         (script, http, tcp, grpc) => http.or(tcp).or(grpc).or(script),
     };
@@ -341,11 +369,12 @@ fn probe(asked: Asked, allowed: Allowed) -> Result<Probe, Bad> {
     }
 }
 
-const SCRIPTS_OFF: &str = "Scripts are disabled on this agent from remote calls; to enable, configure \
+/// What clients are told who want programs to be run.
+pub(super) const SCRIPTS_OFF: &str = "Scripts are disabled on this agent from remote calls; to enable, configure \
                            'enable_script_checks' to true";
 
 /// IDs that occur more than once.
-pub(super) fn repeated(checks: &[CheckSpec]) -> Option<&Text> {
+pub(crate) fn repeated(checks: &[CheckSpec]) -> Option<&Text> {
     let mut seen = BTreeSet::new();
     checks.iter().map(|spec| &spec.id).find(|id| !seen.insert(*id))
 }

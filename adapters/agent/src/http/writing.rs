@@ -40,7 +40,7 @@ fn truth(answer: Answer) -> Answer {
 }
 
 fn read_write(body: &[u8]) -> Result<Write, Bad> {
-    let mut fields = Fields::of(decode::body(body)?, "")?;
+    let mut fields = Fields::of(decode::body(body)?, &[])?;
     let (id, node, address) = (fields.text(&["ID"])?, fields.text(&["Node"])?, fields.text(&["Address"])?);
     let datacenter = fields.text(&["Datacenter"])?;
     let tagged = fields.pairs(&["TaggedAddresses", "tagged_addresses"])?;
@@ -149,7 +149,7 @@ fn external_check(mut fields: Fields, service: Option<&(Text, Service)>) -> Resu
 
 fn read_erase(body: &[u8]) -> Result<Erase, Bad> {
     let read = |body| -> Result<_, Undecodable> {
-        let mut fields = Fields::of(decode::body(body)?, "")?;
+        let mut fields = Fields::of(decode::body(body)?, &[])?;
         Ok((fields.text(&["Node"])?, fields.text(&["ServiceID"])?, fields.text(&["CheckID"])?))
     };
     let (node, service, check) = read(body)?;
