@@ -1,25 +1,14 @@
 //! Who may ask: a token, if one is set (consul-http, section 10).
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::Site;
 use super::answer::Answer;
 use super::params::Params;
 
-/// The refusal of a request that does not show the token that is set.
-pub(super) fn refusal(
-    site: &Site,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-    params: &Params,
-) -> Option<Answer> {
-    let token = site.token.as_deref()?;
-    // Clients ask for these to see whether somebody is there, and what can be done.
-    if path.starts_with("/v1/status/") || method == Method::OPTIONS {
-        return None;
-    }
+/// The refusal of a request that does not show the token, if one is set.
+pub(crate) fn refusal(token: Option<&str>, headers: &HeaderMap, params: &Params) -> Option<Answer> {
+    let token = token?;
     match shown(headers, params) {
         Some(shown) if equal(shown, token) => None,
         Some(_) => Some(Answer::error(StatusCode::FORBIDDEN, "ACL not found")),

@@ -10,17 +10,17 @@ use crate::log::Line;
 
 /// An answer, before it is written out.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) body: Body,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) body: Body,
     /// The agent ends when this has been sent: it is dropped with the connection.
-    pub(super) last: Option<oneshot::Sender<()>>,
+    pub(crate) last: Option<oneshot::Sender<()>>,
 }
 
 /// What stands in an answer.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Empty,
     Text(String),
     Json(Value),
@@ -34,37 +34,37 @@ pub(super) enum Body {
 }
 
 impl Answer {
-    pub(super) const fn new(status: StatusCode, body: Body) -> Self {
+    pub(crate) const fn new(status: StatusCode, body: Body) -> Self {
         Answer { status, headers: Vec::new(), body, last: None }
     }
 
     /// 200, with nothing to tell.
-    pub(super) const fn done() -> Self {
+    pub(crate) const fn done() -> Self {
         Answer::new(StatusCode::OK, Body::Empty)
     }
 
     /// 200 with this.
-    pub(super) const fn json(value: Value) -> Self {
+    pub(crate) const fn json(value: Value) -> Self {
         Answer::new(StatusCode::OK, Body::Json(value))
     }
 
     /// An error in these words.
-    pub(super) fn error(status: StatusCode, words: impl Into<String>) -> Self {
+    pub(crate) fn error(status: StatusCode, words: impl Into<String>) -> Self {
         Answer::new(status, Body::Text(words.into()))
     }
 
     /// 400 in these words.
-    pub(super) fn bad(words: impl Into<String>) -> Self {
+    pub(crate) fn bad(words: impl Into<String>) -> Self {
         Answer::error(StatusCode::BAD_REQUEST, words)
     }
 
     /// 500 in these words, which the API has for much that is the client's fault.
-    pub(super) fn refused(words: impl Into<String>) -> Self {
+    pub(crate) fn refused(words: impl Into<String>) -> Self {
         Answer::error(StatusCode::INTERNAL_SERVER_ERROR, words)
     }
 
     /// With one more header line; one that cannot be sent is left out.
-    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         if let Ok(value) = HeaderValue::try_from(value.to_string()) {
             self.headers.push((HeaderName::from_static(name), value));
         }

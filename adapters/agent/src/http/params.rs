@@ -7,7 +7,7 @@ use crate::duration;
 
 /// Parameters in the order they were given, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>);
 
 /// How long a client waits that does not say.
 const WAIT: Duration = Duration::from_secs(5 * 60);
@@ -112,7 +112,7 @@ impl Params {
 }
 
 /// An argument in a path, without its percent signs. What makes no sense stays as it is.
-pub(super) fn argument(path: &str) -> String {
+pub(crate) fn argument(path: &str) -> String {
     percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 

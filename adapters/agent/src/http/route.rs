@@ -1,23 +1,24 @@
 //! Which request is whose.
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
 use super::directory::Watch;
 use super::params::{Params, Since, Waiting};
-use super::{Site, agent, catalog, events, local, metrics, reading, status, writing};
+use super::server::Api;
+use super::{Site, access, agent, catalog, events, local, metrics, reading, status, writing};
 
 /// A request, read to its end.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
+pub(crate) struct Request {
+    pub(crate) method: Method,
     /// The path as it was sent.
-    pub(super) path: String,
-    pub(super) params: Params,
-    pub(super) body: Vec<u8>,
+    pub(crate) path: String,
+    pub(crate) params: Params,
+    pub(crate) body: Vec<u8>,
     /// A bare word is wanted where there is one.
-    pub(super) as_text: bool,
+    pub(crate) as_text: bool,
 }
 
 /// What a path stands for.
@@ -155,8 +156,22 @@ const ROUTES: &[Route] = &[
 const NO_STORE: &str = "key/value entries, sessions, locks and transactions need a consistent store, which \
                         this agent does not have";
 
+impl Api for Site {
+    fn refusal(&self, method: &Method, path: &str, headers: &HeaderMap, params: &Params) -> Option<Answer> {
+        // Clients ask for these to see whether somebody is there, and what can be done.
+        if path.starts_with("/v1/status/") || method == Method::OPTIONS {
+            return None;
+        }
+        access::refusal(self.token.as_deref(), headers, params)
+    }
+
+    async fn answer(&self, request: Request) -> Answer {
+        answer(self, request).await
+    }
+}
+
 /// Answers a request.
-pub(super) async fn answer(site: &Site, request: Request) -> Answer {
+async fn answer(site: &Site, request: Request) -> Answer {
     if let Some(clean) = cleaned(&request.path) {
         let link = format!("<a href=\"{clean}\">Moved Permanently</a>.\n\n");
         return Answer::new(

@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,7 +26,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Site;
-use super::access;
 use super::answer::{Answer, Body};
 use super::cache::Cache;
 use super::directory::Directory;
@@ -34,7 +33,7 @@ use super::events::EventLog;
 use super::live::Payload;
 use super::params::Params;
 use super::registration::Allowed;
-use super::route::{self, Request};
+use super::route::Request;
 use crate::agent::Control;
 
 /// What clients may use.
@@ -79,9 +78,18 @@ pub struct Setup {
 
 /// How answers are written out.
 #[derive(Clone, Copy, Debug)]
-struct Style {
+pub(crate) struct Style {
     /// Always for people to read.
-    pretty: bool,
+    pub(crate) pretty: bool,
+}
+
+/// What is served on a port.
+pub(crate) trait Api: Send + Sync + 'static {
+    /// The refusal of a request before its body is read, if it is refused.
+    fn refusal(&self, method: &Method, path: &str, headers: &HeaderMap, params: &Params) -> Option<Answer>;
+
+    /// Answers a request that was read to its end.
+    fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
 /// A running HTTP server. Dropped, it takes no more connections, and ends those there are.
@@ -131,7 +139,7 @@ impl Server {
             reload,
             left,
         });
-        let task = tokio::spawn(accept(listener, site, limits, Style { pretty }));
+        let task = serve(listener, site, limits, Style { pretty });
         Ok(Server { addr, task, follower, listed, left: has_left })
     }
 
@@ -185,7 +193,17 @@ impl Drop for Place {
     }
 }
 
-async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: Style) {
+/// Serves whoever connects, until the task is aborted.
+pub(crate) fn serve<A: Api>(
+    listener: TcpListener,
+    api: Arc<A>,
+    limits: Limits,
+    style: Style,
+) -> JoinHandle<()> {
+    tokio::spawn(accept(listener, api, limits, style))
+}
+
+async fn accept<A: Api>(listener: TcpListener, api: Arc<A>, limits: Limits, style: Style) {
     let clients = Clients::default();
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -193,7 +211,7 @@ async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: S
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     if let Some(place) = clients.place(from.ip(), limits.connections_per_client) {
-                        connections.spawn(serve(stream, site.clone(), limits, style, place));
+                        connections.spawn(connection(stream, api.clone(), limits, style, place));
                     }
                 }
                 // No more files, or the client is gone already: others may fare better soon.
@@ -204,15 +222,15 @@ async fn accept(listener: TcpListener, site: Arc<Site>, limits: Limits, style: S
     }
 }
 
-async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style, place: Place) {
+async fn connection<A: Api>(stream: TcpStream, api: Arc<A>, limits: Limits, style: Style, place: Place) {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
     // Dropped with the connection: whoever waits for an answer to be sent knows then that it was.
     let kept = Mutex::new(None);
     let service = service_fn(|request| {
-        let (site, kept) = (site.clone(), &kept);
+        let (api, kept) = (api.clone(), &kept);
         async move {
-            let (response, last) = respond(&site, limits, style, request).await;
+            let (response, last) = respond(&*api, limits, style, request).await;
             if last.is_some() {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = last;
             }
@@ -232,14 +250,14 @@ async fn serve(stream: TcpStream, site: Arc<Site>, limits: Limits, style: Style,
 type Sent = (Response<Payload>, Option<oneshot::Sender<()>>);
 
 /// The answer to a request.
-async fn respond(site: &Site, limits: Limits, style: Style, request: http::Request<Incoming>) -> Sent {
+async fn respond<A: Api>(api: &A, limits: Limits, style: Style, request: http::Request<Incoming>) -> Sent {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query().unwrap_or_default());
     let pretty = style.pretty || params.has("pretty");
     let gzip = accepts(&head.headers, &ACCEPT_ENCODING, "gzip");
     let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
     let path = head.uri.path().to_owned();
-    if let Some(refusal) = access::refusal(site, &head.method, &path, &head.headers, &params) {
+    if let Some(refusal) = api.refusal(&head.method, &path, &head.headers, &params) {
         return written(refusal, pretty, gzip);
     }
     let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
@@ -258,7 +276,7 @@ async fn respond(site: &Site, limits: Limits, style: Style, request: http::Reque
         }
     };
     let request = Request { method: head.method, path, params, body, as_text };
-    written(route::answer(site, request).await, pretty, gzip)
+    written(api.answer(request).await, pretty, gzip)
 }
 
 /// Whether a header line names something.
