@@ -280,6 +280,8 @@ pub struct Events {
     pub size_limit: usize,
     /// Fold events that allow it, default `None`.
     pub coalesce: Option<Coalesce>,
+    /// Names of events that are told one by one although they allow folding, default none.
+    pub told_singly: Vec<String>,
 }
 
 /// Queries (serf-wire, section 6.2 onwards).
@@ -405,7 +407,13 @@ impl Config {
                 validate_names: false,
                 coalesce: None,
             },
-            events: Events { buffer: 512, buffer_bytes_max: 4 << 20, size_limit: 512, coalesce: None },
+            events: Events {
+                buffer: 512,
+                buffer_bytes_max: 4 << 20,
+                size_limit: 512,
+                coalesce: None,
+                told_singly: Vec::new(),
+            },
             queries: Queries {
                 buffer: 512,
                 per_time_max: 64,

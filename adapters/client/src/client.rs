@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::pending::{Answer, Feed, Table, Tally};
 use crate::protocol::{
     Auth, Coordinate, CoordinateResponse, Event, ForceLeave, GetCoordinate, Handshake, Join, JoinResponse,
-    KeyRequest, KeyResponse, LogRecord, Member, MembersFiltered, MembersResponse, Message, Monitor, Query,
-    QueryRecord, Request, Respond, StatsResponse, Stop, Stream, StreamRecord, Tags, VERSION,
+    KeyRequest, KeyResponse, LogRecord, Member, MembersFiltered, MembersResponse, Message, MicroApp, Monitor,
+    Query, QueryRecord, Request, Respond, Router, StatsResponse, Stop, Stream, StreamRecord, Tags, VERSION,
 };
 use crate::subscription::Subscription;
 
@@ -207,6 +207,31 @@ impl Client {
     /// As [`install_key`](Self::install_key).
     pub async fn list_keys(&self) -> Result<KeyResponse, Error> {
         self.keys(&Request::ListKeys).await
+    }
+
+    /// The apps that are registered at the agent by its REST interface.
+    ///
+    /// # Errors
+    /// [`Error::Agent`] when it has none; [`Error::Closed`] when it does not know the command, as
+    /// Serf's agents do not.
+    pub async fn micro_apps(&self) -> Result<Vec<MicroApp>, Error> {
+        self.inner.ask(&Request::ListMicroApps).await
+    }
+
+    /// Where each service is, as far as the agent knows.
+    ///
+    /// # Errors
+    /// As [`micro_apps`](Self::micro_apps).
+    pub async fn routers(&self) -> Result<Vec<Router>, Error> {
+        self.inner.ask(&Request::ListRouters).await
+    }
+
+    /// Has the agent take over what another one knows of where services are.
+    ///
+    /// # Errors
+    /// As [`micro_apps`](Self::micro_apps).
+    pub async fn update_routers(&self, routers: Vec<Router>) -> Result<(), Error> {
+        self.inner.request(&Request::UpdateRouters(routers)).await
     }
 
     /// Answers a query that came by a stream of this connection.

@@ -73,7 +73,8 @@ impl Serf {
     }
 
     fn deliver(&mut self, cx: &mut Context, event: UserEvent) {
-        let Some(coalescer) = &mut self.user_events else {
+        let singly = cx.config.events.told_singly.iter().any(|name| **name == *event.name);
+        let Some(coalescer) = self.user_events.as_mut().filter(|_| !singly) else {
             return cx.event(Event::User(event));
         };
         if let Some(event) = coalescer.handle(cx.now, event) {

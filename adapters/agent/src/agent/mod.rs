@@ -24,6 +24,7 @@ use self::events::Dispatcher;
 pub(crate) use self::metrics::{core_counters, core_sums};
 use self::registry::{Registry, Starting};
 pub use self::run::run;
+use crate::blued::Rest;
 use crate::config::{AgentConfig, COALESCE};
 use crate::handlers::Handlers;
 use crate::http;
@@ -66,7 +67,11 @@ impl Agent {
         };
         let (tags, tags_file) = (config.live.tags.clone(), config.tags_file.clone());
         let control = Control::new(node.clone(), log.clone(), tags, tags_file);
-        let registry = match started.finish(config, &control) {
+        let rpc_addr = match listener.local_addr() {
+            Ok(addr) => addr,
+            Err(error) => return Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
+        };
+        let registry = match started.finish(config, &control, rpc_addr) {
             Ok(registry) => registry,
             Err(error) => return Err(stop(&node, error).await),
         };
@@ -81,7 +86,14 @@ impl Agent {
             Dispatcher::new(node.clone(), log, Arc::clone(&handlers), hub.clone(), COALESCE, lost);
         dispatcher.begin(&mut events).await;
         let dispatcher = tokio::spawn(dispatcher.run(events));
-        match Server::start(listener, control.clone(), hub, config.rpc_auth.clone(), scripts) {
+        let setup = server::Setup {
+            control: control.clone(),
+            hub,
+            auth_key: config.rpc_auth.clone(),
+            handlers: scripts,
+            blued: registry.rest().map(|rest| rest.blued().clone()),
+        };
+        match Server::start(listener, setup) {
             Ok(server) => Ok(Agent { control, server, registry, handlers, dispatcher, name_lost }),
             Err(error) => Err(stop(&node, format!("Error starting RPC listener: {error}")).await),
         }
@@ -103,6 +115,12 @@ impl Agent {
     #[must_use]
     pub fn http(&self) -> Option<&http::Server> {
         self.registry.http()
+    }
+
+    /// Its interface for apps, if it has one.
+    #[must_use]
+    pub fn rest(&self) -> Option<&Rest> {
+        self.registry.rest()
     }
 
     /// Waits until a client made the agent leave and has been told so.

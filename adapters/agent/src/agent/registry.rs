@@ -1,6 +1,6 @@
 //! The registry's part of an agent's start: what is on disk, who writes it, who probes, HTTP.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +13,7 @@ use super::data::DataDir;
 use super::from_files::FromFiles;
 use super::persist::Writer;
 use super::{Control, WRITES};
+use crate::blued::{self, Blued, Rest};
 use crate::checks;
 use crate::config::{AgentConfig, Defined};
 use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
@@ -26,6 +27,7 @@ const PROBES: usize = 4096;
 pub(super) struct Starting {
     probes: Option<mpsc::Receiver<CheckRequest>>,
     http: Option<TcpListener>,
+    rest: Option<TcpListener>,
 }
 
 impl Starting {
@@ -44,6 +46,8 @@ impl Starting {
         let data = registry.data_dir.as_deref().map(DataDir::open).transpose().map_err(failed)?;
         let http = registry.http.as_ref().map(|http| server::bind(&http.addr.to_string())).transpose();
         let http = http.map_err(|error| format!("Error starting HTTP listener: {error}"))?;
+        let rest = registry.rest.as_ref().map(|rest| server::bind(&rest.addr.to_string())).transpose();
+        let rest = rest.map_err(|error| format!("Error starting REST listener: {error}"))?;
         if registry.is_on() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             core.registry.generation = u64::try_from(now.as_millis()).unwrap_or(u64::MAX / 2);
@@ -69,21 +73,44 @@ impl Starting {
             options.checks = Some(sender);
             requests
         });
-        Ok(Starting { probes, http })
+        Ok(Starting { probes, http, rest })
     }
 
-    /// Serves the node that was started.
+    /// Serves the node that was started, whose RPC listens at `rpc_addr`.
     ///
     /// # Errors
     /// The runtime does not take the socket.
-    pub(super) fn finish(self, config: &AgentConfig, control: &Control) -> Result<Registry, String> {
+    pub(super) fn finish(
+        self,
+        config: &AgentConfig,
+        control: &Control,
+        rpc_addr: SocketAddr,
+    ) -> Result<Registry, String> {
         let (reload, reloads) = mpsc::channel(1);
-        let mut registry =
-            Registry { http: None, follower: None, from_files: None, reloads: Mutex::new(reloads) };
+        let mut registry = Registry {
+            http: None,
+            rest: None,
+            follower: None,
+            from_files: None,
+            reloads: Mutex::new(reloads),
+        };
         let Some(probes) = self.probes else { return Ok(registry) };
         let directory = Directory::new(control.node().clone());
         registry.from_files = Some(FromFiles::new(directory.clone(), config.registry.data_dir.as_deref()));
         tokio::spawn(checks::run_all(probes, directory.clone()));
+        if let (Some(listener), Some(rest)) = (self.rest, &config.registry.rest) {
+            let setup = blued::Setup {
+                directory: directory.clone(),
+                control: control.clone(),
+                ttl: rest.ttl,
+                token: rest.token.clone(),
+                rpc_addr,
+            };
+            let failed = |error: std::io::Error| format!("Error starting REST listener: {error}");
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+            registry.rest =
+                Some(Rest::start(listener, Blued::new(setup), Limits::default()).map_err(failed)?);
+        }
         let (Some(listener), Some(http)) = (self.http, &config.registry.http) else {
             // Nobody else keeps the catalog up to date.
             registry.follower = Some(tokio::spawn(directory.follow()));
@@ -109,6 +136,7 @@ impl Starting {
 /// The registry of a running agent.
 pub(super) struct Registry {
     http: Option<Server>,
+    rest: Option<Rest>,
     follower: Option<JoinHandle<()>>,
     from_files: Option<FromFiles>,
     reloads: Mutex<mpsc::Receiver<ReloadRequest>>,
@@ -117,6 +145,10 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) const fn http(&self) -> Option<&Server> {
         self.http.as_ref()
+    }
+
+    pub(super) const fn rest(&self) -> Option<&Rest> {
+        self.rest.as_ref()
     }
 
     /// Registers what stands in the configuration files, and removes what stood there before.

@@ -132,6 +132,9 @@ fn describe(console: &Console, config: &AgentConfig, agent: &Agent) {
     if let Some(http) = agent.http() {
         line("HTTP addr", &format!("'{}'", http.addr()));
     }
+    if let Some(rest) = agent.rest() {
+        line("Rest addr", &format!("'{}'", rest.addr()));
+    }
     if let Some(dir) = &config.registry.data_dir {
         line("Data directory", &format!("'{}'", dir.display()));
     }

@@ -2,6 +2,7 @@
 //!
 //! Output goes to the writers given, so that everything but signals can be tried in a process.
 
+mod apps;
 mod deregister;
 mod event;
 pub(crate) mod flags;
@@ -21,10 +22,12 @@ mod nodes;
 mod query;
 mod reachability;
 mod register;
+mod routers;
 mod rpc;
 mod rtt;
 mod service;
 mod services;
+mod sync;
 mod table;
 mod tag;
 mod tags;
@@ -71,6 +74,7 @@ const COMMANDS: &[Command] = &[
         usage: crate::config::Flags::usage,
         run: |words, _| crate::agent::run(words),
     },
+    client!(apps, "apps", "Lists the apps registered at the agent"),
     client!(deregister, "deregister", "Removes service instances from the agent"),
     client!(event, "event", "Send a custom event through the cluster"),
     client!(force_leave, "force-leave", "Forces a member of the cluster to enter the \"left\" state"),
@@ -91,9 +95,11 @@ const COMMANDS: &[Command] = &[
     client!(query, "query", "Send a query to the cluster"),
     client!(reachability, "reachability", "Test network reachability"),
     client!(register, "register", "Registers service instances at the agent"),
+    client!(routers, "routers", "Lists where services are"),
     client!(rtt, "rtt", "Estimates network round trip time between nodes"),
     client!(service, "service", "Shows the instances of a service"),
     client!(services, "services", "Lists the services of the cluster"),
+    client!(sync, "sync", "Takes over the routers of another agent"),
     client!(tags, "tags", "Modify tags of a running agent"),
     Command {
         name: "version",

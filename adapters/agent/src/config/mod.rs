@@ -15,7 +15,7 @@ pub use self::definitions::{Defined, Definition, DefinitionKind};
 pub(crate) use self::file::os_error;
 pub use self::flags::{FlagError, Flags};
 pub use self::keys::{decode_key, render_keyring};
-pub use self::registry::{HttpConfig, RegistryConfig};
+pub use self::registry::{HttpConfig, RegistryConfig, RestConfig};
 pub use self::resolve::{AgentConfig, COALESCE, Live, resolve};
 pub use self::settings::Settings;
 pub use self::tags::render_tags;

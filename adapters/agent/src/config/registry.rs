@@ -3,16 +3,22 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
 
 use super::net;
 use super::settings::Settings;
+use crate::blued::EVENTS;
 use crate::http::{check_meta, pairs};
 
 /// Where HTTP is served if only the host is given.
 const HTTP_PORT: u16 = 8500;
+/// The same for the apps' REST.
+const REST_PORT: u16 = 8341;
+/// Seconds that an app lives without a word.
+const SERVICE_TTL: u32 = 60;
 
 /// How HTTP is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +31,24 @@ pub struct HttpConfig {
     pub pretty: bool,
 }
 
+/// How apps register by REST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestConfig {
+    /// Where it is served.
+    pub addr: SocketAddr,
+    /// What clients have to show; `None`: nothing.
+    pub token: Option<String>,
+    /// How long an app lives without a word.
+    pub ttl: Duration,
+}
+
 /// Everything about the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryConfig {
     /// `None`: HTTP is off.
     pub http: Option<HttpConfig>,
+    /// `None`: REST is off.
+    pub rest: Option<RestConfig>,
     /// Where registrations are kept; `None`: they go with the process.
     pub data_dir: Option<PathBuf>,
     /// The data centre's name.
@@ -70,6 +89,7 @@ impl RegistryConfig {
         check_meta(&meta).map_err(|what| format!("Invalid node metadata: {what}"))?;
         Ok(RegistryConfig {
             http: http(settings)?,
+            rest: rest(settings)?,
             data_dir: Some(&settings.data_dir).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             datacenter,
             domain,
@@ -82,7 +102,7 @@ impl RegistryConfig {
     /// Whether there is anything to register with or to restore.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.http.is_some() || self.data_dir.is_some() || self.defines
+        self.http.is_some() || self.rest.is_some() || self.data_dir.is_some() || self.defines
     }
 
     /// Tells the core. Its generation and its ID are found at the start.
@@ -91,6 +111,9 @@ impl RegistryConfig {
             return;
         }
         core.registry.enabled = true;
+        if self.rest.is_some() {
+            core.events.told_singly = EVENTS.map(str::to_owned).to_vec();
+        }
         core.registry.durable = self.data_dir.is_some();
         let meta: Vec<(String, String)> = self.node_meta.clone().into_iter().collect();
         core.registry.node = Some(Box::new(NodeInfo {
@@ -107,16 +130,41 @@ fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {
         ("", true) => "127.0.0.1",
         (text, _) => text,
     };
+    let (addr, token) = served(settings, "HTTP", text, HTTP_PORT)?;
+    Ok(Some(HttpConfig { addr, token, pretty: settings.dev }))
+}
+
+fn rest(settings: &Settings) -> Result<Option<RestConfig>, String> {
+    let ttl = match settings.service_ttl {
+        0 => SERVICE_TTL,
+        given => u32::try_from(given).map_err(|_| {
+            format!("'service_ttl' is {given}, but must be a number of seconds from 1 to {}", u32::MAX)
+        })?,
+    };
+    if settings.rest_addr.is_empty() {
+        return Ok(None);
+    }
+    let (addr, token) = served(settings, "REST", &settings.rest_addr, REST_PORT)?;
+    Ok(Some(RestConfig { addr, token, ttl: Duration::from_secs(ttl.into()) }))
+}
+
+/// Where something is served, and what its clients have to show.
+fn served(
+    settings: &Settings,
+    what: &str,
+    text: &str,
+    port: u16,
+) -> Result<(SocketAddr, Option<String>), String> {
     let addr =
-        net::resolve_with_port(text, HTTP_PORT).map_err(|error| format!("Invalid HTTP address: {error}"))?;
+        net::resolve_with_port(text, port).map_err(|error| format!("Invalid {what} address: {error}"))?;
     let token = Some(settings.http_token.clone()).filter(|token| !token.is_empty());
     if !addr.ip().is_loopback() && token.is_none() && !settings.http_open {
         return Err(format!(
-            "HTTP on {addr} can be reached from other hosts, who could register and deregister services: \
+            "{what} on {addr} can be reached from other hosts, who could register and deregister services: \
              set -http-token, or -http-open if that is wanted"
         ));
     }
-    Ok(Some(HttpConfig { addr, token, pretty: settings.dev }))
+    Ok((addr, token))
 }
 
 #[cfg(test)]
@@ -147,6 +195,27 @@ mod tests {
             of("127.0.0.1:x", false, "", false).unwrap_err(),
             "Invalid HTTP address: address x: invalid port"
         );
+    }
+
+    #[test]
+    fn rest_is_off_unless_asked_for_and_closed_to_other_hosts_unless_told_otherwise() {
+        let of = |addr: &str, ttl, token: &str, open| {
+            let settings = Settings {
+                rest_addr: addr.into(),
+                service_ttl: ttl,
+                http_token: token.into(),
+                http_open: open,
+                ..Settings::default()
+            };
+            rest(&settings).map(|rest| rest.map(|rest| (rest.addr.to_string(), rest.ttl.as_secs())))
+        };
+        let at = |addr: &str, ttl| Ok(Some((addr.to_owned(), ttl)));
+        assert_eq!(of("", 7, "", false), Ok(None));
+        assert_eq!(of("127.0.0.1", 0, "", false), at("127.0.0.1:8341", 60));
+        assert_eq!(of(":1", 7, "t", false), at("0.0.0.0:1", 7));
+        assert_eq!(of("192.0.2.1", 0, "", true), at("192.0.2.1:8341", 60));
+        assert!(of("0.0.0.0", 0, "", false).unwrap_err().starts_with("REST on 0.0.0.0:8341 can be reached"));
+        assert!(of("", -1, "", false).unwrap_err().starts_with("'service_ttl' is -1, but must be"));
     }
 
     #[test]

@@ -87,6 +87,10 @@ pub struct Settings {
     pub http_token: String,
     /// HTTP may be served to other hosts without a token.
     pub http_open: bool,
+    /// Where apps register by REST.
+    pub rest_addr: String,
+    /// Seconds that such an app lives without a word.
+    pub service_ttl: i64,
     /// Directory for what outlives the process.
     pub data_dir: String,
     /// Name of the data centre.
@@ -160,6 +164,8 @@ pub(super) const KEYS: &[&str] = &[
     "http_addr",
     "http_token",
     "http_open",
+    "rest_addr",
+    "service_ttl",
     "data_dir",
     "datacenter",
     "domain",
@@ -217,6 +223,8 @@ impl Settings {
             "http_addr" => Slot::Text(&mut self.http_addr),
             "http_token" => Slot::Text(&mut self.http_token),
             "http_open" => Slot::Bool(&mut self.http_open),
+            "rest_addr" => Slot::Text(&mut self.rest_addr),
+            "service_ttl" => Slot::Int(&mut self.service_ttl),
             "data_dir" => Slot::Text(&mut self.data_dir),
             "datacenter" => Slot::Text(&mut self.datacenter),
             "domain" => Slot::Text(&mut self.domain),

@@ -86,7 +86,7 @@ fn said(kind: &str) -> &'static str {
 ///
 /// # Errors
 /// It is none; in Go's words where clients may look for them.
-pub(super) fn body(bytes: &[u8]) -> Result<Value, Undecodable> {
+pub(crate) fn body(bytes: &[u8]) -> Result<Value, Undecodable> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Undecodable::Json("EOF".into()));
     }
@@ -126,7 +126,7 @@ impl Fields {
     }
 
     /// A text; empty if absent.
-    pub(super) fn text(&mut self, names: Names) -> Result<String, Undecodable> {
+    pub(crate) fn text(&mut self, names: Names) -> Result<String, Undecodable> {
         match self.take(names) {
             None => Ok(String::new()),
             Some(Value::String(text)) => Ok(text),
@@ -135,7 +135,7 @@ impl Fields {
     }
 
     /// A list of texts; empty if absent.
-    pub(super) fn texts(&mut self, names: Names) -> Result<Vec<String>, Undecodable> {
+    pub(crate) fn texts(&mut self, names: Names) -> Result<Vec<String>, Undecodable> {
         match self.take(names) {
             None => Ok(Vec::new()),
             Some(value) => texts(value, names),

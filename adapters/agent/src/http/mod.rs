@@ -1,11 +1,11 @@
 //! The HTTP interface (consul-http): registrations in, the catalog out.
 
-mod access;
+pub(crate) mod access;
 mod agent;
 mod answer;
 mod cache;
 mod catalog;
-mod decode;
+pub(crate) mod decode;
 mod directory;
 mod events;
 mod live;
@@ -23,13 +23,17 @@ mod writing;
 
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use self::answer::{Answer, Body};
 use self::cache::Cache;
 pub(crate) use self::decode::Fields;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
+pub(crate) use self::params::Params;
 pub(crate) use self::registration::{
-    Allowed, Bad, Registration, check_meta, lone_check, pairs, repeated, service,
+    Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, pairs, repeated, service,
 };
+pub(crate) use self::route::Request;
+pub(crate) use self::server::{Api, Style, serve};
 pub use self::server::{Limits, ReloadRequest, Server, Setup};
 use crate::agent::Control;
 

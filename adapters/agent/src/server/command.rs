@@ -35,6 +35,9 @@ impl Connection<'_> {
             }
             Request::Respond(body) => self.answer(seq, body),
             Request::Query(body) => self.query(seq, body),
+            Request::ListMicroApps | Request::ListRouters | Request::UpdateRouters(_) => {
+                self.discover(seq, request);
+            }
             Request::Stats => {
                 let shared = self.shared.clone();
                 self.later(seq, async move {

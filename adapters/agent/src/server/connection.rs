@@ -277,6 +277,11 @@ impl<'a> Connection<'a> {
         self.out.extend_from_slice(body);
     }
 
+    /// Appends an encoded body.
+    pub(super) fn append(&mut self, body: &[u8]) {
+        self.out.extend_from_slice(body);
+    }
+
     /// Leaves the request to be finished later; the next one waits.
     pub(super) fn later(&mut self, seq: u64, pending: impl Future<Output = Done> + Send + 'static) {
         self.pending = Some((seq, Box::pin(pending)));

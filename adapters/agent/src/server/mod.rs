@@ -2,6 +2,7 @@
 
 mod command;
 mod connection;
+mod discovery;
 mod feed;
 mod hub;
 mod members;
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 pub use self::hub::Hub;
 use self::members::MembersCache;
 use crate::agent::Control;
+use crate::blued::Blued;
 use crate::handlers::EventScript;
 
 /// Clients at the same time; further ones are turned away. With the streams of gossip this stays
@@ -31,14 +33,27 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Pause after the system refused to accept, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What clients are given.
+pub struct Setup {
+    /// The agent's operations on its node.
+    pub control: Control,
+    /// Where streams come from.
+    pub hub: Hub,
+    /// The key clients have to send; empty: none.
+    pub auth_key: String,
+    /// The handlers of the start, for `stats`: they are shown until the end.
+    pub handlers: Arc<[EventScript]>,
+    /// Apps and routers, if the agent has them.
+    pub blued: Option<Blued>,
+}
+
 /// What all connections share.
 pub(crate) struct Shared {
     control: Control,
     hub: Hub,
-    /// The key clients have to send; empty: none.
     auth_key: String,
-    /// The handlers of the start, for `stats`: they are shown until the end.
     handlers: Arc<[EventScript]>,
+    blued: Option<Blued>,
     members: MembersCache,
     clients: AtomicUsize,
     accepted: AtomicU64,
@@ -88,13 +103,8 @@ impl Server {
     ///
     /// # Errors
     /// The runtime does not take the socket.
-    pub fn start(
-        listener: std::net::TcpListener,
-        control: Control,
-        hub: Hub,
-        auth_key: String,
-        handlers: Arc<[EventScript]>,
-    ) -> io::Result<Server> {
+    pub fn start(listener: std::net::TcpListener, setup: Setup) -> io::Result<Server> {
+        let Setup { control, hub, auth_key, handlers, blued } = setup;
         let listener = TcpListener::from_std(listener)?;
         let local_addr = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -102,6 +112,7 @@ impl Server {
             hub,
             auth_key,
             handlers,
+            blued,
             members: MembersCache::default(),
             clients: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),

@@ -1,5 +1,6 @@
 //! The commands, and requests as a whole.
 
+use super::discovery::Router;
 use super::request::{
     Auth, Event, ForceLeave, GetCoordinate, Handshake, Join, KeyRequest, MembersFiltered, Monitor, Query,
     RequestHeader, Respond, Stop, Stream, Tags,
@@ -120,6 +121,12 @@ commands! {
     "stats" Stats,
     /// Where a member is in the network.
     "get-coordinate" GetCoordinate(GetCoordinate),
+    /// List the apps registered at the agent.
+    "list-microapps" ListMicroApps,
+    /// List where each service is.
+    "list-routers" ListRouters,
+    /// Take over what another agent knows of where services are.
+    "update-routers" UpdateRouters(Vec<Router>),
 }
 
 impl Command {

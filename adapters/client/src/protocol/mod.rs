@@ -9,6 +9,7 @@
 //! [`Message`] turns an object into a struct and back, [`Request`] joins header and body.
 
 mod command;
+mod discovery;
 mod message;
 mod object;
 mod record;
@@ -17,6 +18,7 @@ mod response;
 mod value;
 
 pub use command::{Command, Request};
+pub use discovery::{MicroApp, Router, RouterAddr};
 pub use message::Message;
 pub use object::ObjectBuffer;
 pub use record::{LogRecord, QueryRecord, QueryRecordKind, StreamRecord};
