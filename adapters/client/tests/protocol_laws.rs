@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use quickcheck::quickcheck;
 use tidings_client::protocol::{
-    Command, Event, KeyResponse, Malformed, Member, MembersFiltered, MembersResponse, Message, ObjectBuffer,
-    Query, QueryRecord, Request, RequestHeader, ResponseHeader, StatsResponse, StreamRecord,
+    Command, Event, KeyResponse, Malformed, Member, MembersFiltered, MembersResponse, Message, MicroApp,
+    ObjectBuffer, Query, QueryRecord, Request, RequestHeader, ResponseHeader, Router, RouterAddr,
+    StatsResponse, StreamRecord,
 };
 
 /// Adds a text, as short ones are written.
@@ -26,6 +27,26 @@ fn structs_as_arrays_have_the_order_of_their_declaration() {
     assert_eq!((query.request_ack, query.relay_factor, query.timeout), (true, 2, 1));
     assert_eq!(Event::decode(b"\x91\xa1n").unwrap().name, "n");
     assert_eq!(Event::decode(b"\x95\xa1n\xa1p\xc3\x05\x05").unwrap().name, "n");
+}
+
+#[test]
+fn apps_and_routers_have_the_names_of_go_and_may_come_as_arrays() {
+    let app = MicroApp { addr: "a".into(), providers: vec!["x".into()], consumers: Vec::new() };
+    let mut out = Vec::new();
+    vec![app.clone()].encode(&mut out);
+    assert_eq!(out, b"\x91\x83\xa4Addr\xa1a\xa9Consumers\xc0\xa9Providers\x91\xa1x");
+    assert_eq!(Vec::<MicroApp>::decode(b"\x91\x93\xa1a\x91\xa1x\xc0"), Ok(vec![app]));
+    let addr = RouterAddr { node: "n".into(), addr: "a".into() };
+    let router = Router { service: "x".into(), addrs: vec![addr], checksum: "c".into() };
+    out.clear();
+    vec![router.clone()].encode(&mut out);
+    assert_eq!(
+        out,
+        b"\x91\x83\xa5Addrs\x91\x82\xa4Addr\xa1a\xa4Node\xa1n\xa8Checksum\xc4\x01c\xa7Service\xa1x"
+    );
+    assert_eq!(Vec::<Router>::decode(b"\x91\x93\xa1x\x91\x92\xa1n\xa1a\xa1c"), Ok(vec![router]));
+    assert_eq!(Vec::<Router>::decode(b"\xc0"), Ok(Vec::new()), "nobody set it");
+    assert_eq!(Vec::<Router>::decode(b"\xdc\x00\x03\x80\x80\x80"), Err(Malformed::TooLarge));
 }
 
 /// Each line was tried against a released agent.

@@ -25,9 +25,9 @@ fn call<'a>(method: &Method, path: &'a str) -> Option<Call<'a>> {
         return (method == Method::PUT).then_some(Call::Register);
     }
     // `fresh` is what the original serves and `refresh` what it says that it does.
-    let calls: [(&str, fn(&'a str) -> Call<'a>); 3] =
-        [("/msd/fresh/", Call::Refresh), ("/msd/refresh/", Call::Refresh), ("/msd/fetch/", Call::Fetch)];
-    let found = calls.iter().find_map(|(prefix, call)| path.strip_prefix(prefix).map(call));
+    let refresh = path.strip_prefix("/msd/fresh/").or_else(|| path.strip_prefix("/msd/refresh/"));
+    let fetch = || path.strip_prefix("/msd/fetch/").map(Call::Fetch);
+    let found = refresh.map(Call::Refresh).or_else(fetch);
     found.filter(|_| method == Method::GET)
 }
 
