@@ -133,8 +133,14 @@ impl Blued {
 
     /// Takes over what another agent knows, in the place of what was heard in events. What the
     /// registry knows stays.
-    pub fn replace_routers(&self, routers: &[Router]) {
-        if !self.0.routers.heard.replace(routers) {
+    pub fn replace_routers(&self, mut routers: Vec<Router>) {
+        {
+            let catalog = self.0.directory.catalog();
+            for router in &mut routers {
+                router.addrs.retain(|it| routers::is_heard(&catalog, &it.node));
+            }
+        }
+        if !self.0.routers.heard.replace(&routers) {
             self.0.control.log().warn("agent", format_args!("not all routers can be remembered"));
         }
     }

@@ -19,7 +19,7 @@ impl Connection<'_> {
             Request::ListRouters => blued.as_ref().map(Blued::routers).unwrap_or_default().encode(&mut body),
             Request::UpdateRouters(routers) => {
                 if let Some(blued) = &blued {
-                    blued.replace_routers(&routers);
+                    blued.replace_routers(routers);
                 }
             }
             other => unreachable!("{other:?} is about neither apps nor routers"),
