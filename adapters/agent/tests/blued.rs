@@ -301,13 +301,23 @@ async fn next_event(events: &mut Events, names: [&str; 2]) -> (String, Vec<u8>, 
 
 #[tokio::test]
 async fn agents_of_the_original_are_told_of_apps_by_events() {
-    let cluster = cluster(&[Spec::new("alpha", &[REST, "-service-ttl=1"]), Spec::new("old", &[])]).await;
-    let mut events = cluster.agents[1].control().node().subscribe();
+    let short = [REST, "-service-ttl=3"];
+    let cluster =
+        cluster(&[Spec::new("alpha", &short), Spec::new("bravo", &[REST]), Spec::new("old", &[])]).await;
+    let mut events = cluster.agents[2].control().node().subscribe();
     register(rest(&cluster, 0), "http://a", &["x.c", "y.c"], &["z.c"]).await;
     let rs = b"\x82\xa8NodeAddr\x82\xa4Addr\xa8http://a\xa4Node\xa5alpha\xa8Services\x92\xa3x.c\xa3y.c";
     assert_eq!(next_event(&mut events, ["rs", "us"]).await, ("rs".to_owned(), rs.to_vec(), false));
-    let us = b"\xa8http://a";
-    assert_eq!(next_event(&mut events, ["rs", "us"]).await, ("us".to_owned(), us.to_vec(), false));
+    // It moves: what alpha withdraws is bravo's by now.
+    register(rest(&cluster, 1), "http://a", &["y.c"], &[]).await;
+    let rs = b"\x82\xa8NodeAddr\x82\xa4Addr\xa8http://a\xa4Node\xa5bravo\xa8Services\x91\xa3y.c";
+    assert_eq!(next_event(&mut events, ["rs", "us"]).await, ("rs".to_owned(), rs.to_vec(), false));
+    routed(&cluster, 0, "y.c", 2).await;
+    assert_eq!(routed(&cluster, 0, "y.c", 1).await, ["bravo http://a"]);
+    register(rest(&cluster, 0), "b", &[], &[]).await;
+    let rs = b"\x82\xa8NodeAddr\x82\xa4Addr\xa1b\xa4Node\xa5alpha\xa8Services\x90";
+    assert_eq!(next_event(&mut events, ["rs", "us"]).await, ("rs".to_owned(), rs.to_vec(), false));
+    assert_eq!(next_event(&mut events, ["rs", "us"]).await, ("us".to_owned(), b"\xa1b".to_vec(), false));
 }
 
 /// An event `rs` as the original sends it.

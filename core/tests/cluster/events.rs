@@ -247,3 +247,21 @@ fn a_message_is_sent_as_often_as_the_limit_says() {
         }
     }
 }
+
+#[test]
+fn events_of_some_names_are_told_one_by_one_although_they_allow_folding() {
+    let coalesce = tidings_core::config::Coalesce { period: secs(3), quiescent: secs(1) };
+    let mut cluster = Cluster::with(2, |i, config| {
+        config.events.coalesce = Some(coalesce);
+        config.events.told_singly = (i == 1).then(|| "rs".to_owned()).into_iter().collect();
+    })
+    .joined();
+    for i in 0..5 {
+        let command = Command::UserEvent { name: "rs".into(), payload: vec![i].into(), coalesce: true };
+        cluster.ask(0, command).unwrap();
+    }
+    cluster.run(secs(5));
+    let heard: Vec<u8> = cluster.user_events(1, "rs").iter().map(|(_, event)| event.payload[0]).collect();
+    assert_eq!(heard, [0, 1, 2, 3, 4]);
+    assert_eq!(cluster.user_events(0, "rs").len(), 1, "others fold them");
+}

@@ -244,7 +244,10 @@ impl Blued {
         let Some(app) = self.0.apps.remove(addr) else { return };
         self.deregister(addr, app.providers.iter()).await;
         self.0.directory.refresh();
-        self.withdraw_address(addr).await;
+        // Agents of the original would drop the address whoever announced it last.
+        if !app.providers.iter().any(|service| self.0.routers.is_at(service, addr)) {
+            self.withdraw_address(addr).await;
+        }
     }
 
     /// Takes out apps whose time is over, for as long as it runs.

@@ -54,6 +54,11 @@ impl Routers {
         router(&self.directory.catalog(), &self.heard, service)
     }
 
+    /// Whether a service is at an address, whoever says so.
+    pub(super) fn is_at(&self, service: &str, addr: &str) -> bool {
+        self.of(service).is_some_and(|router| router.addrs.iter().any(|it| it.addr == addr))
+    }
+
     /// All of them, by service.
     pub(super) fn all(&self) -> Vec<Router> {
         let catalog = self.directory.catalog();
