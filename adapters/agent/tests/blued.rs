@@ -23,9 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const REST: &str = "-rest-addr=127.0.0.1:0";
 const HTTP: &str = "-http-addr=127.0.0.1:0";
 
-async fn two(flags: &[&str]) -> Cluster {
-    let flags = [&[REST, HTTP], flags].concat();
-    cluster(&[Spec::new("alpha", &flags), Spec::new("bravo", &flags)]).await
+async fn two() -> Cluster {
+    cluster(&[Spec::new("alpha", &[REST, HTTP]), Spec::new("bravo", &[REST, HTTP])]).await
 }
 
 fn rest(cluster: &Cluster, index: usize) -> SocketAddr {
@@ -95,7 +94,7 @@ async fn routed(cluster: &Cluster, index: usize, service: &str, count: usize) ->
 
 #[tokio::test]
 async fn what_one_agent_is_told_all_route_to() {
-    let cluster = two(&[]).await;
+    let cluster = two().await;
     let (alpha, bravo) = (rest(&cluster, 0), rest(&cluster, 1));
     register(alpha, "http://10.0.0.1:80", &["x.c"], &["y.c", "none.c", "x.c"]).await;
     assert_eq!(about(alpha, "fetch", "unknown").await.text(), "null");
@@ -130,7 +129,7 @@ async fn what_one_agent_is_told_all_route_to() {
 
 #[tokio::test]
 async fn apps_and_services_are_one_catalog() {
-    let cluster = two(&[]).await;
+    let cluster = two().await;
     let (alpha, bravo) = (http(&cluster, 0), http(&cluster, 1));
     let app = "http://10.0.0.1:8081/";
     register(rest(&cluster, 0), app, &["x.c"], &["web"]).await;
@@ -163,7 +162,8 @@ async fn apps_and_services_are_one_catalog() {
 
 #[tokio::test]
 async fn an_app_that_says_nothing_goes_and_one_that_does_stays() {
-    let cluster = two(&["-service-ttl=3"]).await;
+    let short = Spec { json: Some(r#"{"service_ttl":3}"#), ..Spec::new("alpha", &[REST, HTTP]) };
+    let cluster = cluster(&[short, Spec::new("bravo", &[REST, HTTP])]).await;
     let alpha = rest(&cluster, 0);
     register(alpha, "quiet", &["q.c"], &[]).await;
     register(alpha, "loud", &["l.c"], &[]).await;
