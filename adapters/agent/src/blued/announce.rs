@@ -166,7 +166,7 @@ mod tests {
             services: vec!["x.c".into(), "y.c".into()],
         };
         let bytes = said.encode();
-        assert_eq!(&bytes[..20], b"\x82\xa8NodeAddr\x82\xa4Addr\xb5ht");
+        assert!(bytes.starts_with(b"\x82\xa8NodeAddr\x82\xa4Addr\xb5http:"));
         assert_eq!(Announcement::decode(&bytes), Ok(said));
         let nothing =
             Announcement::decode(b"\x82\xa8NodeAddr\x82\xa4Node\xa1n\xa4Addr\xd9\x01a\xa8Services\xc0");

@@ -76,7 +76,8 @@ fn version_checked(text: &str) -> String {
 }
 
 /// What Serf has no commands for.
-const OWN: [&str; 7] = ["deregister", "health", "nodes", "register", "service", "services", "watch"];
+const OWN: [&str; 10] =
+    ["apps", "deregister", "health", "nodes", "register", "routers", "service", "services", "sync", "watch"];
 
 /// Of the list of commands, the names count; the agent's own command is not among the client's.
 fn commands_listed(text: &str) -> String {
