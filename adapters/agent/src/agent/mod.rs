@@ -26,6 +26,7 @@ use self::registry::{Registry, Starting};
 pub use self::run::run;
 use crate::blued::Rest;
 use crate::config::{AgentConfig, COALESCE};
+use crate::dns;
 use crate::handlers::Handlers;
 use crate::http;
 use crate::log::Log;
@@ -121,6 +122,12 @@ impl Agent {
     #[must_use]
     pub fn rest(&self) -> Option<&Rest> {
         self.registry.rest()
+    }
+
+    /// Its DNS server, if it serves DNS.
+    #[must_use]
+    pub fn dns(&self) -> Option<&dns::Server> {
+        self.registry.dns()
     }
 
     /// Waits until a client made the agent leave and has been told so.

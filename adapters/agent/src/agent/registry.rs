@@ -1,4 +1,4 @@
-//! The registry's part of an agent's start: what is on disk, who writes it, who probes, HTTP.
+//! The registry's part of an agent's start: what is on disk, who writes it, who probes, HTTP, DNS.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::persist::Writer;
 use super::{Control, WRITES};
 use crate::blued::{self, Blued, Rest};
 use crate::checks;
-use crate::config::{AgentConfig, Defined};
+use crate::config::{AgentConfig, Defined, RegistryConfig};
+use crate::dns::{self, Sockets};
 use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
 use crate::log::Log;
 use crate::server;
@@ -28,10 +29,11 @@ pub(super) struct Starting {
     probes: Option<mpsc::Receiver<CheckRequest>>,
     http: Option<TcpListener>,
     rest: Option<TcpListener>,
+    dns: Option<Sockets>,
 }
 
 impl Starting {
-    /// Takes hold of the data directory and the port, and tells the node what an earlier run left.
+    /// Takes hold of the data directory and the ports, and tells the node what an earlier run left.
     ///
     /// # Errors
     /// What cannot be used, as one line for the user.
@@ -48,6 +50,8 @@ impl Starting {
         let http = http.map_err(|error| format!("Error starting HTTP listener: {error}"))?;
         let rest = registry.rest.as_ref().map(|rest| server::bind(&rest.addr.to_string())).transpose();
         let rest = rest.map_err(|error| format!("Error starting REST listener: {error}"))?;
+        let dns = registry.dns.as_ref().map(|dns| Sockets::bind(dns.addr)).transpose();
+        let dns = dns.map_err(|error| format!("Error starting DNS server: {error}"))?;
         if registry.is_on() {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             core.registry.generation = u64::try_from(now.as_millis()).unwrap_or(u64::MAX / 2);
@@ -73,7 +77,7 @@ impl Starting {
             options.checks = Some(sender);
             requests
         });
-        Ok(Starting { probes, http, rest })
+        Ok(Starting { probes, http, rest, dns })
     }
 
     /// Serves the node that was started, whose RPC listens at `rpc_addr`.
@@ -90,6 +94,7 @@ impl Starting {
         let mut registry = Registry {
             http: None,
             rest: None,
+            dns: None,
             follower: None,
             from_files: None,
             reloads: Mutex::new(reloads),
@@ -110,6 +115,9 @@ impl Starting {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
             registry.rest =
                 Some(Rest::start(listener, Blued::new(setup), Limits::default()).map_err(failed)?);
+        }
+        if let Some(sockets) = self.dns {
+            registry.dns = start_dns(sockets, &config.registry, directory.clone())?;
         }
         let (Some(listener), Some(http)) = (self.http, &config.registry.http) else {
             // Nobody else keeps the catalog up to date.
@@ -133,10 +141,28 @@ impl Starting {
     }
 }
 
+fn start_dns(
+    sockets: Sockets,
+    config: &RegistryConfig,
+    directory: Directory,
+) -> Result<Option<dns::Server>, String> {
+    let Some(dns) = &config.dns else { return Ok(None) };
+    let setup = dns::Setup {
+        directory,
+        config: dns.clone(),
+        domain: config.domain.clone(),
+        datacenter: config.datacenter.clone(),
+        limits: dns::Limits::default(),
+    };
+    let server = dns::Server::start(sockets, setup);
+    server.map(Some).map_err(|error| format!("Error starting DNS server: {error}"))
+}
+
 /// The registry of a running agent.
 pub(super) struct Registry {
     http: Option<Server>,
     rest: Option<Rest>,
+    dns: Option<dns::Server>,
     follower: Option<JoinHandle<()>>,
     from_files: Option<FromFiles>,
     reloads: Mutex<mpsc::Receiver<ReloadRequest>>,
@@ -149,6 +175,10 @@ impl Registry {
 
     pub(super) const fn rest(&self) -> Option<&Rest> {
         self.rest.as_ref()
+    }
+
+    pub(super) const fn dns(&self) -> Option<&dns::Server> {
+        self.dns.as_ref()
     }
 
     /// Registers what stands in the configuration files, and removes what stood there before.

@@ -135,6 +135,9 @@ fn describe(console: &Console, config: &AgentConfig, agent: &Agent) {
     if let Some(rest) = agent.rest() {
         line("Rest addr", &format!("'{}'", rest.addr()));
     }
+    if let Some(dns) = agent.dns() {
+        line("DNS addr", &format!("'{}'", dns.addr()));
+    }
     if let Some(dir) = &config.registry.data_dir {
         line("Data directory", &format!("'{}'", dir.display()));
     }

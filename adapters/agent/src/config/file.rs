@@ -86,7 +86,9 @@ fn decode(text: &str) -> Result<Settings, String> {
     let mut settings = Settings::default();
     let mut errors = Vec::new();
     let mut unknown = Vec::new();
-    for (name, value) in &object {
+    let mut entries = Vec::new();
+    flatten(&mut settings, "", &object, &mut entries);
+    for (name, value) in &entries {
         let key = name.to_ascii_lowercase();
         match settings.slot(&key) {
             None => unknown.push(name.as_str()),
@@ -102,7 +104,7 @@ fn decode(text: &str) -> Result<Settings, String> {
     if !errors.is_empty() {
         return Err(problems(errors));
     }
-    for (name, value) in &object {
+    for (name, value) in &entries {
         if let (Some(Slot::Duration(place)), Value::String(text)) =
             (settings.slot(&name.to_ascii_lowercase()), value)
         {
@@ -110,6 +112,24 @@ fn decode(text: &str) -> Result<Settings, String> {
         }
     }
     Ok(settings)
+}
+
+/// Lists the entries of an object, those of groups within it under names with dots.
+fn flatten<'a>(
+    settings: &mut Settings,
+    before: &str,
+    object: &'a serde_json::Map<String, Value>,
+    entries: &mut Vec<(String, &'a Value)>,
+) {
+    for (name, value) in object {
+        let name = format!("{before}{name}");
+        match (settings.slot(&name.to_ascii_lowercase()), value) {
+            (Some(Slot::Group), Value::Object(within)) => {
+                flatten(settings, &format!("{name}."), within, entries);
+            }
+            _ => entries.push((name, value)),
+        }
+    }
 }
 
 /// How a setting that this version lacks is refused.
@@ -148,7 +168,7 @@ fn fill(key: &str, slot: Slot<'_>, value: &Value, errors: &mut Vec<String>) {
         )
     };
     match (slot, value) {
-        (_, Value::Null) => {}
+        (_, Value::Null) | (Slot::Ignored, _) => {}
         (Slot::Text(place), Value::String(text)) => place.clone_from(text),
         (Slot::Text(_), _) => errors.push(wrong("string")),
         (Slot::Duration(_), Value::String(_)) => {}
@@ -171,7 +191,9 @@ fn fill(key: &str, slot: Slot<'_>, value: &Value, errors: &mut Vec<String>) {
             errors.push(format!("'{key}': source data must be an array or slice, got {kind}"));
         }
         (Slot::Map(place), Value::Object(items)) => fill_map(key, place, items, errors),
-        (Slot::Map(_), _) => errors.push(format!("'{key}' expected a map, got '{}'", kind(value))),
+        (Slot::Map(_) | Slot::Group, _) => {
+            errors.push(format!("'{key}' expected a map, got '{}'", kind(value)))
+        }
         (Slot::Definitions(place), _) => fill_definitions(key, place, value, errors),
         (Slot::Unsupported, _) => unreachable!("the caller refuses these"),
     }
@@ -306,6 +328,10 @@ mod tests {
                 r#"{"services": [{"name": "a"}, 7], "check": "x"}"#,
                 "2 error(s) decoding:\n\n* 'check' expected a map, got 'string'\n* 'services[1]' expected a map, got 'float64'",
             ),
+                r#"{"dns_config": {"nope": 1, "soa": {"retry": "x"}, "node_ttl": 5}}"#,
+                "3 error(s) decoding:\n\n* '' has invalid keys: dns_config.nope\n* 'dns_config.node_ttl' expected type 'string', got unconvertible type 'float64', value: '5'\n* 'dns_config.soa.retry' expected type 'int', got unconvertible type 'string', value: 'x'",
+            ),
+            (r#"{"dns_config": 5}"#, "1 error(s) decoding:\n\n* 'dns_config' expected a map, got 'float64'"),
             ("[1]", "1 error(s) decoding:\n\n* '' expected a map, got '[]interface {}'"),
             (
                 r#"{"statsd_addr": "127.0.0.1:8125"}"#,
@@ -334,6 +360,18 @@ mod tests {
         assert_eq!(settings.bind, "");
         assert_eq!(settings.reconnect_timeout.as_secs(), 5400);
         assert_eq!(settings.event_handlers, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_stands_in_an_object_of_its_own_is_found_there() {
+        let dns = decode(
+            r#"{"recursors": ["192.0.2.1"], "dns_config": {"Node_TTL": "10s", "service_ttl": {"*": "5s"},
+                "soa": {"min_ttl": 13}, "enable_truncate": false, "allow_stale": true, "max_stale": "5s"}}"#,
+        )
+        .unwrap()
+        .dns;
+        assert_eq!((dns.node_ttl.as_secs(), dns.service_ttl["*"].as_str(), dns.soa_min_ttl), (10, "5s", 13));
+        assert_eq!((dns.enable_truncate, dns.recursors.len()), (Some(false), 1));
     }
 
     #[test]

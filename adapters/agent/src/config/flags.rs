@@ -38,9 +38,10 @@ const FLAGS: &[Flag] = &[
     flag("config-file", "", "file", "JSON file to read; repeatable, later ones win"),
     flag("data-dir", "data_dir", "dir", "Directory in which registrations outlive the process"),
     flag("datacenter", "datacenter", "name", "Name of the data centre, default dc1"),
-    flag("dev", "dev", "", "To try things: on the loopback, HTTP on, nothing on disk"),
+    flag("dev", "dev", "", "To try things: on the loopback, HTTP and DNS on, nothing on disk"),
     flag("disable-compression", "disable_compression", "", "Do not compress gossip"),
     flag("discover", "discover", "name", "(not supported) mDNS cluster name"),
+    flag("dns-addr", "dns_addr", "addr", "Serve names by DNS at this address; port 8600 if none"),
     flag("domain", "domain", "name", "Domain of the names of services and nodes, default consul"),
     flag(
         "enable-local-script-checks",
@@ -70,6 +71,7 @@ const FLAGS: &[Flag] = &[
     flag("node-meta", "node_meta", "k=v", "What this node says of itself in the catalog; repeatable"),
     flag("profile", "profile", "name", "Timing: lan (default), wan or local"),
     flag("protocol", "protocol", "n", "Serf protocol to speak, 2 to 5 (default)"),
+    flag("recursor", "recursors", "addr", "Name server to ask for names of others; repeatable"),
     flag("rejoin", "rejoin_after_leave", "", "Ignore an earlier leave in the snapshot"),
     flag("replay", "replay_on_join", "", "Deliver user events from before the join"),
     flag("rest-addr", "rest_addr", "addr", "Let apps register by REST at this address; port 8341 if none"),
@@ -170,7 +172,9 @@ impl Flags {
             }
             Some(Slot::Unsupported) if boolean(&value) == Ok(false) || value.is_empty() => {}
             Some(Slot::Unsupported) => return Err(FlagError::Value(file::unsupported(&format!("-{name}")))),
-            Some(Slot::Switch(_) | Slot::Definitions(_)) => unreachable!("no flag stands for such a setting"),
+            Some(Slot::Switch(_) | Slot::Definitions(_) | Slot::Group | Slot::Ignored) => {
+                unreachable!("no flag stands for such a setting")
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! (serf-agent, section 3).
 
 mod definitions;
+mod dns;
 mod file;
 mod flags;
 mod keys;
@@ -12,6 +13,7 @@ mod settings;
 mod tags;
 
 pub use self::definitions::{Defined, Definition, DefinitionKind};
+pub use self::dns::{DnsConfig, DnsSettings, ServiceTtl, Soa};
 pub(crate) use self::file::os_error;
 pub use self::flags::{FlagError, Flags};
 pub use self::keys::{decode_key, render_keyring};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
 
+use super::dns::DnsConfig;
 use super::net;
 use super::settings::Settings;
 use crate::blued::EVENTS;
@@ -19,6 +20,10 @@ const HTTP_PORT: u16 = 8500;
 const REST_PORT: u16 = 8341;
 /// Seconds that an app lives without a word.
 const SERVICE_TTL: u32 = 60;
+/// Letters of a domain.
+const DOMAIN_MAX: usize = 128;
+/// Letters of a data centre's name: it is a label in the DNS.
+const DATACENTER_MAX: usize = 63;
 
 /// How HTTP is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct RegistryConfig {
     pub http: Option<HttpConfig>,
     /// `None`: REST is off.
     pub rest: Option<RestConfig>,
+    /// `None`: DNS is off.
+    pub dns: Option<DnsConfig>,
     /// Where registrations are kept; `None`: they go with the process.
     pub data_dir: Option<PathBuf>,
     /// The data centre's name.
@@ -76,20 +83,19 @@ impl RegistryConfig {
         }
         let datacenter = or(&settings.datacenter, "dc1").to_lowercase();
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !datacenter.chars().all(fits) {
+        if datacenter.len() > DATACENTER_MAX || !datacenter.chars().all(fits) {
             return Err(format!(
-                "Invalid datacenter: '{datacenter}': only letters, digits, '-' and '_' are allowed"
+                "Invalid datacenter: '{datacenter}': only up to 63 letters, digits, '-' and '_' are allowed"
             ));
         }
-        let domain = or(settings.domain.trim_end_matches('.'), "consul").to_lowercase();
-        if domain.split('.').any(|label| label.is_empty() || label.len() > 63 || !label.chars().all(fits)) {
-            return Err(format!("Invalid domain: '{}': it must be a DNS name", settings.domain));
-        }
+        let domain = domain_name(&or(&settings.domain, "consul"))
+            .ok_or_else(|| format!("Invalid domain: '{}': it must be a DNS name", settings.domain))?;
         let meta: Vec<(String, String)> = settings.node_meta.clone().into_iter().collect();
         check_meta(&meta).map_err(|what| format!("Invalid node metadata: {what}"))?;
         Ok(RegistryConfig {
             http: http(settings)?,
             rest: rest(settings)?,
+            dns: DnsConfig::new(settings)?,
             data_dir: Some(&settings.data_dir).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             datacenter,
             domain,
@@ -99,10 +105,11 @@ impl RegistryConfig {
         })
     }
 
-    /// Whether there is anything to register with or to restore.
+    /// Whether there is anything to register with, to look up or to restore.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.http.is_some() || self.rest.is_some() || self.data_dir.is_some() || self.defines
+        let served = self.http.is_some() || self.rest.is_some() || self.dns.is_some();
+        served || self.data_dir.is_some() || self.defines
     }
 
     /// Tells the core. Its generation and its ID are found at the start.
@@ -122,6 +129,15 @@ impl RegistryConfig {
             ..NodeInfo::default()
         }));
     }
+}
+
+/// A domain without the dot at its end, in small letters; `None`: it is none.
+pub(super) fn domain_name(text: &str) -> Option<String> {
+    let domain = text.strip_suffix('.').unwrap_or(text).to_lowercase();
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(fits);
+    // What stands before it in names needs some room.
+    (domain.len() <= DOMAIN_MAX && domain.split('.').all(label)).then_some(domain)
 }
 
 fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::definitions::Definition;
+use super::dns::{self, DnsSettings};
 
 /// Every setting as it was given; zero, empty and `false` mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct Settings {
     pub datacenter: String,
     /// Domain of names looked up by DNS.
     pub domain: String,
+    /// How names are served.
+    pub dns: DnsSettings,
     /// Checks may run programs.
     pub enable_script_checks: bool,
     /// Checks of configuration files may run programs.
@@ -119,11 +122,15 @@ pub(super) enum Slot<'a> {
     Map(&'a mut BTreeMap<String, String>),
     /// Services or checks, which are read when all settings are known.
     Definitions(&'a mut Vec<Definition>),
+    /// An object with keys of its own, which are looked up behind this one and a dot.
+    Group,
+    /// Any value, which has no effect here.
+    Ignored,
     /// Known to the original and not to this agent.
     Unsupported,
 }
 
-/// Every key of a configuration file.
+/// Every key of a configuration file but those about DNS.
 pub(super) const KEYS: &[&str] = &[
     "node_name",
     "bind",
@@ -253,14 +260,14 @@ impl Settings {
             "user_event_size_limit" => Slot::Int(&mut self.user_event_size_limit),
             "snapshot_path" | "discover" | "mdns" | "enable_syslog" | "syslog_facility" | "statsite_addr"
             | "statsd_addr" => Slot::Unsupported,
-            _ => return None,
+            _ => return self.dns.slot(key),
         })
     }
 
     /// Lays `later` over this: a zero, empty or `false` value never overrides, lists are appended,
     /// maps are merged key by key.
     pub fn merge(&mut self, mut later: Settings) {
-        for key in KEYS {
+        for key in KEYS.iter().chain(dns::KEYS) {
             let (Some(ours), Some(theirs)) = (self.slot(key), later.slot(key)) else { continue };
             match (ours, theirs) {
                 (Slot::Text(ours), Slot::Text(theirs)) if !theirs.is_empty() => {
@@ -285,7 +292,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_place() {
-        for key in KEYS {
+        for key in KEYS.iter().chain(dns::KEYS) {
             assert!(Settings::default().slot(key).is_some(), "{key}");
         }
     }
