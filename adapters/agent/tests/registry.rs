@@ -81,6 +81,8 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = taken.local_addr().unwrap();
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let busy_datagrams = datagrams.local_addr().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     std::fs::create_dir(dir.path().join("foreign")).unwrap();
     std::fs::write(dir.path().join("foreign/registrations.log"), "something else").unwrap();
@@ -88,6 +90,18 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
         (
             vec![format!("-http-addr={busy}")],
             format!("Error starting HTTP listener: listen tcp {busy}: bind: address already in use"),
+        ),
+        (
+            vec![format!("-dns-addr={busy}")],
+            format!("Error starting DNS server: listen tcp {busy}: bind: address already in use"),
+        ),
+        (
+            vec![format!("-dns-addr={busy_datagrams}"), "-http-addr=127.0.0.1:0".into()],
+            format!("Error starting DNS server: listen udp {busy_datagrams}: bind: address already in use"),
+        ),
+        (
+            vec!["-recursor=192.0.2.1".into()],
+            "-recursor needs DNS to be served: set -dns-addr".to_owned(),
         ),
         (vec!["-http-addr=nowhere:x".into()], "Invalid HTTP address: address x: invalid port".to_owned()),
         (
@@ -116,10 +130,12 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
 #[test]
 fn an_agent_to_try_things_with_serves_http_and_leaves_nothing_on_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let agent = start(dir.path(), &["-dev", "-http-addr=127.0.0.1:0", "-datacenter=dc7"]);
+    let agent =
+        start(dir.path(), &["-dev", "-http-addr=127.0.0.1:0", "-dns-addr=127.0.0.1:0", "-datacenter=dc7"]);
     let addr = http(&agent);
     let nodes = request(addr, "GET", "/v1/catalog/nodes", "");
     assert!(nodes.text().starts_with("[\n    {\n"), "it is for people to read: {}", nodes.text());
+    assert!(agent.said().contains("DNS addr: '127.0.0.1:"), "{}", agent.said());
     assert_eq!(nodes.json()[0]["Datacenter"], json!("dc7"));
     agent.signal("INT");
     assert_eq!(agent.end().0, Some(0));

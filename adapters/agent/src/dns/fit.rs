@@ -81,15 +81,14 @@ pub(super) fn fitted(
         }
     }
     let (answers, answer) = most(request, reply, &reply.answers[..possible], room, style);
-    let by_size = reply.shortened || answers < counted;
-    marked(
-        answer,
-        match truncation {
-            Truncation::Unsaid => false,
-            Truncation::BySize => by_size,
-            Truncation::Said => by_size || counted < reply.answers.len(),
-        },
-    )
+    let by_limit = counted < reply.answers.len();
+    let by_size = answers < counted || reply.shortened && !by_limit;
+    let said = match truncation {
+        Truncation::Unsaid => false,
+        Truncation::BySize => by_size,
+        Truncation::Said => by_size || by_limit,
+    };
+    marked(answer, said)
 }
 
 /// The most answers that fit, and the message with them. Of what is additional only addresses of
