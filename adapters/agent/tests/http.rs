@@ -44,6 +44,7 @@ impl Agent {
             directory,
             control: Control::new(node.clone(), Log::new(Level::Info, None), BTreeMap::new(), None),
             datacenter: "dc1".into(),
+            dns_port: None,
             limits,
             pretty: false,
             scripts: true,

@@ -130,6 +130,7 @@ impl Starting {
             directory,
             control: control.clone(),
             datacenter: config.registry.datacenter.clone(),
+            dns_port: registry.dns.as_ref().map(|dns| dns.addr().port()),
             limits: Limits::default(),
             pretty: http.pretty,
             scripts: config.registry.scripts,

@@ -328,6 +328,7 @@ mod tests {
                 r#"{"services": [{"name": "a"}, 7], "check": "x"}"#,
                 "2 error(s) decoding:\n\n* 'check' expected a map, got 'string'\n* 'services[1]' expected a map, got 'float64'",
             ),
+            (
                 r#"{"dns_config": {"nope": 1, "soa": {"retry": "x"}, "node_ttl": 5}}"#,
                 "3 error(s) decoding:\n\n* '' has invalid keys: dns_config.nope\n* 'dns_config.node_ttl' expected type 'string', got unconvertible type 'float64', value: '5'\n* 'dns_config.soa.retry' expected type 'int', got unconvertible type 'string', value: 'x'",
             ),

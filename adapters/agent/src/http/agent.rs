@@ -50,7 +50,7 @@ pub(super) async fn itself(site: &Site) -> Answer {
             "AdvertiseAddrLAN": config.advertise.ip().to_string(),
             "BindAddr": bind.ip().to_string(),
             "Datacenter": site.datacenter,
-            "DNSPort": -1,
+            "DNSPort": site.dns_port.map_or(-1, i32::from),
             "EnableRemoteScriptChecks": site.allowed.scripts,
             "NodeID": id,
             "NodeName": name,

@@ -46,6 +46,8 @@ pub(crate) struct Site {
     /// Answers are always indented.
     pretty: bool,
     datacenter: String,
+    /// Where names are served.
+    dns_port: Option<u16>,
     allowed: Allowed,
     /// What clients have to show, if anything.
     token: Option<String>,

@@ -64,6 +64,8 @@ pub struct Setup {
     pub control: Control,
     /// The name of the data centre.
     pub datacenter: String,
+    /// The port of DNS; `None`: it is off.
+    pub dns_port: Option<u16>,
     /// What clients may use.
     pub limits: Limits,
     /// Answers are always indented, as in the original's development mode.
@@ -120,7 +122,8 @@ impl Server {
     /// Outside a tokio runtime.
     pub fn start(listener: TcpListener, setup: Setup) -> std::io::Result<Server> {
         let addr = listener.local_addr()?;
-        let Setup { directory, control, datacenter, limits, pretty, scripts, token, reload } = setup;
+        let Setup { directory, control, datacenter, dns_port, limits, pretty, scripts, token, reload } =
+            setup;
         let follower = tokio::spawn(directory.clone().follow());
         let (left, has_left) = watch::channel(false);
         let allowed = Allowed { scripts };
@@ -134,6 +137,7 @@ impl Server {
             directory,
             control,
             datacenter,
+            dns_port,
             allowed,
             token,
             reload,

@@ -148,7 +148,8 @@ async fn questions_for_others_are_few_and_keep_nobody_waiting() {
     let waits = Question::of(&["www.example.com"]).bytes();
     socket.send_to(&waits, server.addr()).await.unwrap();
     let second = Question::of(&["www.example.com"]);
-    let second = tokio::time::timeout(Duration::from_secs(1), second.ask(server.addr())).await.expect("it waits, too");
+    let second =
+        tokio::time::timeout(Duration::from_secs(1), second.ask(server.addr())).await.expect("it waits, too");
     assert_eq!(second.rcode(), "SERVFAIL");
     let own = Question::of(&["consul", "SOA"]).ask(server.addr()).await;
     assert_eq!(own.rcode(), "NOERROR");
