@@ -208,3 +208,73 @@ impl<'a> Writer<'a> {
         self.measure(place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::Message;
+    use hickory_proto::rr::RData;
+
+    use super::*;
+
+    /// Few labels, in both spellings, so that names end alike in many ways.
+    fn name(bits: u32) -> Name {
+        const LABELS: [&str; 8] = ["a", "A", "node", "Node", "dc1", "consul", "x.y", "0a010101"];
+        let labels = (0..1 + bits % 5).map(|n| LABELS[(bits >> (3 * n + 3)) as usize % 8]);
+        Name::parse(&labels.collect::<Vec<_>>().join(".")).unwrap()
+    }
+
+    fn record((owner, kind, content): (u32, u8, u32)) -> Record {
+        let data = match kind % 7 {
+            0 => Data::A(content.into()),
+            1 => Data::Aaaa(u128::from(content).into()),
+            2 => Data::Cname(name(content)),
+            3 => Data::Ns(name(content)),
+            4 => Data::Ptr(name(content)),
+            5 => Data::Srv { weight: content as u16, port: (content >> 16) as u16, target: name(content) },
+            _ => Data::Txt("t".repeat(content as usize % 700)),
+        };
+        Record { owner: name(owner), ttl: content, data }
+    }
+
+    /// Whether a record was read as it was written.
+    fn same(read: &hickory_proto::rr::Record, written: &Record) -> bool {
+        let is = |read: &hickory_proto::rr::Name, written: &Name| read.iter().eq(written.labels());
+        let data = match (&read.data, &written.data) {
+            (RData::A(read), Data::A(written)) => read.0 == *written,
+            (RData::AAAA(read), Data::Aaaa(written)) => read.0 == *written,
+            (RData::CNAME(read), Data::Cname(written)) => is(&read.0, written),
+            (RData::NS(read), Data::Ns(written)) => is(&read.0, written),
+            (RData::PTR(read), Data::Ptr(written)) => is(&read.0, written),
+            (RData::SRV(read), Data::Srv { weight, port, target }) => {
+                (read.priority, read.weight, read.port) == (1, *weight, *port) && is(&read.target, target)
+            }
+            (RData::TXT(read), Data::Txt(written)) => read.txt_data.concat() == written.as_bytes(),
+            _ => false,
+        };
+        data && is(&read.name, &written.owner) && read.ttl == written.ttl
+    }
+
+    #[test]
+    fn what_is_written_is_read_by_others() {
+        type Bits = Vec<(u32, u8, u32)>;
+        fn check(asked: u32, answers: Bits, additionals: Bits, compress: bool) -> bool {
+            let edns = Some(Edns { payload: 4096, version: 0, dnssec: false, subnet: None });
+            let request = Request { id: 7, bits: 0, name: name(asked), kind: kind::ANY, class: IN, edns };
+            let mut reply = Reply::of(answers.into_iter().map(record).collect());
+            reply.additionals = additionals.into_iter().map(record).collect();
+            let additionals = reply.additionals.iter().collect();
+            let part = Part { reply: &reply, answers: &reply.answers, additionals };
+            let bytes = encode(&request, &part, Style { compress, recursion: false });
+            let message = Message::from_vec(&bytes).unwrap();
+            let all = |read: &[hickory_proto::rr::Record], written: &[Record]| {
+                read.len() == written.len()
+                    && read.iter().zip(written).all(|(read, written)| same(read, written))
+            };
+            message.queries[0].name.iter().eq(request.name.labels())
+                && all(&message.answers, &reply.answers)
+                && all(&message.additionals, &reply.additionals)
+                && message.edns.is_some()
+        }
+        quickcheck::quickcheck(check as fn(u32, Bits, Bits, bool) -> bool);
+    }
+}

@@ -182,4 +182,19 @@ mod tests {
         let long = [&HEADER[..], &b"\x01a".repeat(128), b"\0\0\x01\0\x01"].concat();
         assert_eq!(refused(&long), formerr, "a name of 257 bytes");
     }
+
+    #[test]
+    fn random_bytes_behind_a_plausible_head_never_do_harm() {
+        fn check(id: u16, counts: (u8, u8, u8, u8), rest: Vec<u8>) -> bool {
+            let mut bytes = id.to_be_bytes().to_vec();
+            bytes.extend([1, 0, 0, counts.0 % 3, 0, counts.1 % 3, 0, counts.2 % 3, 0, counts.3 % 4]);
+            bytes.extend(&rest);
+            match parse(&bytes) {
+                Parsed::Request(request) => request.id == id && request.name.wire().len() <= 255,
+                Parsed::Refused(head) => head[..2] == bytes[..2] && head[3] & 0xf == Rcode::FormErr as u8,
+                Parsed::Nothing => false,
+            }
+        }
+        quickcheck::quickcheck(check as fn(u16, (u8, u8, u8, u8), Vec<u8>) -> bool);
+    }
 }
