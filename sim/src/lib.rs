@@ -225,6 +225,7 @@ mod valid;
 mod watch;
 mod workload;
 mod world;
+mod xml;
 
 pub use crate::ask::Disagreement;
 pub use crate::check::Checks;

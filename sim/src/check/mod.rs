@@ -13,8 +13,7 @@
 //!
 //! Compiled with `--cfg tidings_bugs`, the core has deliberate bugs, which scripts switch on by name
 //! (`bugs = ["ForgetsToRefute"]` under `[config]`). `tests/bugs.rs` demands that each is found by
-//! the invariant beside it; `tests/safety.rs` and `tests/invariants.rs` have hand-made histories for
-//! what no single bug breaks.
+//! the invariant beside it; `tests/invariants` has hand-made histories for what no single bug breaks.
 //!
 //! | bug | found by |
 //! |---|---|

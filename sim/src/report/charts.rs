@@ -10,7 +10,8 @@ use super::estimate::Estimate;
 use super::recorder::Recording;
 use super::sample::Sample;
 use super::spread::{Curve, FIRST_POINT, News, SHARES};
-use super::svg::{Axis, Bar, Chart, Series, Shape, clock, escape, number, seconds};
+use super::svg::{Axis, Bar, Chart, Series, Shape, clock, number, seconds};
+use crate::xml::escape;
 
 /// Loss below which the estimate is not drawn a second time.
 const LOSS_TO_SHOW: f64 = 0.005;

@@ -60,8 +60,9 @@ pub use strip::{Held, Row, Share, Truth};
 use crate::cluster::Cluster;
 use crate::digest::Digest;
 use crate::rider::Rider;
-use crate::run::{Outcome, run_watched};
+use crate::run::Outcome;
 use crate::script::Script;
+use crate::statistics::run_recorded;
 use crate::watch::Violation;
 
 /// A run, ready to be looked at.
@@ -92,14 +93,7 @@ impl Report {
     /// again.
     #[must_use]
     pub fn run(script: &Script, seed: u64, path: &str) -> (Report, Outcome) {
-        let recorder = Recorder::new();
-        let mut recording = None;
-        let outcome = run_watched(
-            script,
-            seed,
-            |cluster| recorder.attach(cluster),
-            |cluster| recording = Some(recorder.finish(cluster)),
-        );
+        let (outcome, recording) = run_recorded(script, seed);
         let report = Report {
             name: script.name.clone(),
             seed,
@@ -109,7 +103,7 @@ impl Report {
             healed_after: outcome.healed_after,
             events: outcome.events,
             speed: outcome.speed().to_string(),
-            recording: recording.expect("every run ends"),
+            recording,
         };
         (report, outcome)
     }

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use tidings_core::Time;
+
 use super::Report;
 use super::charts::median;
 use super::strip_chart;
-use super::svg::{clock, escape, number, seconds};
-use tidings_core::Time;
+use super::svg::{clock, number, seconds};
+use crate::xml::escape;
 
 const STYLE: &str = include_str!("page.css");
 /// Faults listed in the page; the CSV has all.

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use super::recorder::Recording;
 use super::strip::{Held, Row, Share, Truth};
-use super::svg::{Axis, clock, escape};
+use super::svg::{Axis, clock};
+use crate::xml::escape;
 
 const WIDTH: f64 = 1200.0;
 const LEFT: f64 = 76.0;

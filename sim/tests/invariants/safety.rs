@@ -1,90 +1,16 @@
-//! Each part of a checker of safety that no single bug breaks fires on a history that breaks it,
-//! and is quiet on the nearest one that does not. The checker is told of what never happened.
+//! What must hold at every event.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::wire::message::Suspect;
 use tidings_core::{
     Answer, AnswerKind, Cause, Command, CommandError, Decision, Event, Input, LamportTime, MemberEvent,
-    MemberEventKind, Output, ProbeResult, QueryId, Reply, State, Token, Trace, UserEvent,
+    MemberEventKind, Output, QueryId, Reply, State, Token, UserEvent,
 };
-use tidings_sim::{Checks, Cluster, Sight, Watch, address};
+use tidings_sim::{Cluster, Sight, address};
 
-/// Checkers that are told what host 0 does.
-struct History {
-    cluster: Cluster,
-    checks: Checks,
-}
-
-impl History {
-    fn of(cluster: Cluster) -> Self {
-        let mut history = History { cluster, checks: Checks::new() };
-        for host in history.cluster.living() {
-            assert_eq!(history.checks.see(&history.cluster, host, &Sight::Started), None);
-        }
-        history
-    }
-
-    fn new() -> Self {
-        Self::of(Cluster::lan(4).seed(3).start())
-    }
-
-    /// What is found when host 0 does this.
-    fn tell(&mut self, sight: &Sight<'_>) -> Option<String> {
-        self.checks.see(&self.cluster, 0, sight).map(|found| found.to_string())
-    }
-
-    fn decide(&mut self, cause: Cause, decision: Decision) -> Option<String> {
-        self.tell(&Sight::Output(&Output::Trace(Box::new(Trace { cause, decision }))))
-    }
-
-    fn output(&mut self, output: &Output) -> Option<String> {
-        self.tell(&Sight::Output(output))
-    }
-
-    fn event(&mut self, event: Event) -> Option<String> {
-        self.output(&Output::Event(event))
-    }
-
-    fn command(&mut self, token: u64, command: Command) -> Option<String> {
-        self.tell(&Sight::Input(&Input::Command { token: Token(token), command }))
-    }
-
-    fn suspicion(&mut self, from: &str, confirmations: u32, remaining: u64) -> Option<String> {
-        let remaining = Duration::from_secs(remaining);
-        let decision = Decision::Suspicion { member: name("n2"), from: name(from), confirmations, remaining };
-        self.decide(Cause::Timer, decision)
-    }
-
-    fn state(&mut self, cause: Cause, before: Option<State>, after: State) -> Option<String> {
-        let decision =
-            Decision::State { member: name("n2"), before, after, incarnation: 1, from: name("n0") };
-        self.decide(cause, decision)
-    }
-
-    fn probe(&mut self, target: &str, seq: u32) -> Option<String> {
-        self.decide(Cause::Timer, Decision::ProbeStarted { target: name(target), seq })
-    }
-
-    fn probe_over(&mut self, target: &str, seq: u32) -> Option<String> {
-        let result = ProbeResult::Acked;
-        self.decide(Cause::Timer, Decision::ProbeEnded { target: name(target), seq, result })
-    }
-}
-
-fn name(text: &str) -> Arc<str> {
-    text.into()
-}
-
-#[track_caller]
-fn assert_finds(found: Option<String>, parts: &[&str]) {
-    let found = found.expect("a violation");
-    for part in parts {
-        assert!(found.contains(part), "{part} is missing in: {found}");
-    }
-}
+use crate::history::{History, assert_finds, name};
 
 #[test]
 fn who_suspects_counts_once_and_never_lengthens_the_suspicion() {
