@@ -12,6 +12,9 @@ use crate::speed::{Speed, growth, processor_time, resident_bytes};
 /// How often a crash is looked at, to see whether all know of it.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// The quiet time is told of in so many parts.
+const SLICES: u32 = 50;
+
 /// A cluster that starts converged, and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -54,6 +57,19 @@ pub struct Measured {
     pub agreed: bool,
 }
 
+/// How far a scenario has come.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// The cluster is there; real time it took.
+    Made(Duration),
+    /// Virtual time that it has reached.
+    At(Time),
+    /// The quiet time is over.
+    Quiet(&'a Speed),
+    /// All agree on the crash, or the time for that is over.
+    Crash(&'a Speed),
+}
+
 impl Scenario {
     /// The scenario of a name.
     #[must_use]
@@ -63,10 +79,31 @@ impl Scenario {
 
     /// Runs it, with all invariants checked if asked for.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tidings_sim::bench::Scenario;
+    ///
+    /// let known = Scenario::named("crash-1000").expect("it is one of SCENARIOS");
+    /// let small = Scenario { members: 30, crash: 1, quiet: Duration::from_secs(2), ..known };
+    /// let measured = small.measure(7, true);
+    /// assert!(measured.agreed);
+    /// println!("quiet {}", measured.quiet);
+    /// ```
+    ///
     /// # Panics
     /// If an invariant is violated.
     #[must_use]
     pub fn measure(&self, seed: u64, checked: bool) -> Measured {
+        self.measure_telling(seed, checked, &mut |_| {})
+    }
+
+    /// As [`measure`](Self::measure), telling how far it has come: of 100,000 members the end is long
+    /// in coming.
+    ///
+    /// # Panics
+    /// If an invariant is violated.
+    #[must_use]
+    pub fn measure_telling(&self, seed: u64, checked: bool, tell: &mut dyn FnMut(Progress<'_>)) -> Measured {
         let before = resident_bytes();
         let started = Instant::now();
         let plan = Cluster::lan(self.members).seed(seed).keep_events(false);
@@ -76,9 +113,16 @@ impl Scenario {
             cluster.watch_from_now(Checks::new());
         }
         let start = started.elapsed();
+        tell(Progress::Made(start));
         let quiet = timed(&mut cluster, before, |cluster| {
-            cluster.run(self.quiet);
+            let until = cluster.now() + self.quiet;
+            while cluster.now() < until {
+                let left = until.since(cluster.now());
+                cluster.run((self.quiet / SLICES).max(LOOK).min(left));
+                tell(Progress::At(cluster.now()));
+            }
         });
+        tell(Progress::Quiet(&quiet));
         let crashed = self.victims();
         let mut agreed = true;
         let crash = (self.crash > 0).then(|| {
@@ -86,9 +130,12 @@ impl Scenario {
                 for host in &crashed {
                     cluster.crash(*host);
                 }
-                agreed = know(cluster, &crashed, self.within);
+                agreed = know(cluster, &crashed, self.within, tell);
             })
         });
+        if let Some(crash) = &crash {
+            tell(Progress::Crash(crash));
+        }
         Measured { quiet, crash, start, agreed }
     }
 
@@ -115,7 +162,12 @@ fn timed(cluster: &mut Cluster, before: Option<u64>, what: impl FnOnce(&mut Clus
 
 /// Runs until every living host holds all of these failed and all others alive; `false`: it did
 /// not come to that in time.
-fn know(cluster: &mut Cluster, crashed: &[HostId], within: Duration) -> bool {
+fn know(
+    cluster: &mut Cluster,
+    crashed: &[HostId],
+    within: Duration,
+    tell: &mut dyn FnMut(Progress<'_>),
+) -> bool {
     let until: Time = cluster.now() + within;
     let told = |cluster: &Cluster| crashed.iter().all(|of| cluster.status(0, *of) == Some(Status::Failed));
     while !(told(cluster) && cluster.converged()) {
@@ -123,6 +175,7 @@ fn know(cluster: &mut Cluster, crashed: &[HostId], within: Duration) -> bool {
             return false;
         }
         cluster.run(LOOK);
+        tell(Progress::At(cluster.now()));
     }
     true
 }
@@ -135,8 +188,13 @@ mod tests {
     fn a_crash_is_measured_until_all_know_of_it() {
         let scenario = Scenario { members: 40, crash: 2, ..quiet("small", 40, 3) };
         assert_eq!(scenario.victims(), [10, 30]);
-        let measured = scenario.measure(1, true);
-        assert!(measured.agreed);
+        let (mut steps, mut reached) = (0, Time::ZERO);
+        let measured = scenario.measure_telling(1, true, &mut |progress| match progress {
+            Progress::At(time) => reached = time,
+            _ => steps += 1,
+        });
+        assert!(measured.agreed && steps == 3);
+        assert!(reached.since(Time::ZERO) > Duration::from_secs(7), "{reached}");
         assert_eq!(measured.quiet.virtual_time, Duration::from_secs(3));
         // Three inputs a member and second: the time to probe, a ping, an ack.
         assert!((300..500).contains(&measured.quiet.inputs), "{}", measured.quiet.inputs);

@@ -225,6 +225,7 @@ mod valid;
 mod watch;
 mod workload;
 mod world;
+mod written;
 mod xml;
 
 pub use crate::ask::Disagreement;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::draw::{Draw, Purpose};
 use crate::faults::{Core, Fate, Fault, Group, Pick};
 use crate::net::Latency;
-use crate::script::{Script, Settings, Variant};
+use crate::script::{Script, Settings, Variant, is_usual};
 use crate::workload::{Task, Work};
 
 /// Streams of drawn faults and work are numbered from here, apart from those written by hand.
@@ -33,23 +33,23 @@ pub struct Random {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members_min: Option<usize>,
     /// Faults at most; a seed has at least one of them, unless this is 0.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub faults: usize,
     /// The groups that faults are drawn from; absent: all. Each seed leaves some of them out, since
     /// faults can hide each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Group>>,
     /// Pieces of work.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub work: usize,
     /// The chance, 0.0 to 1.0, that in the end only a part of the cluster is healed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub core: f64,
     /// The chance, 0.0 to 1.0, that members have different settings (which go together).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub settings: f64,
     /// The chance, 0.0 to 1.0, that the hosts are dealt to zones with delays between them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub zones: f64,
 }
 

@@ -46,7 +46,7 @@ use crate::workload::{Task, Work};
 #[serde(deny_unknown_fields)]
 pub struct Script {
     /// What it is about.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub name: String,
     /// Hosts, named `n0`, `n1`, and so on.
     pub members: usize,
@@ -54,13 +54,13 @@ pub struct Script {
     #[serde(with = "crate::span")]
     pub time: Duration,
     /// Time after the last fault in which the cluster has to agree.
-    #[serde(default = "ten_minutes", with = "crate::span")]
+    #[serde(default = "ten_minutes", with = "crate::span", skip_serializing_if = "is_ten_minutes")]
     pub quiet: Duration,
     /// Whether the hosts know each other from the first moment, rather than join through `n0`.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub converged: bool,
     /// Events of the same time come in a random order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub shuffle_ties: bool,
     /// Faults and work drawn from the seed, beside those written here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,19 +69,19 @@ pub struct Script {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub core: Option<Core>,
     /// The nodes' configuration.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub config: Settings,
     /// Members that are configured otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variant: Vec<Variant>,
     /// The network.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub net: NetSettings,
     /// What goes wrong.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fault: Vec<Fault>,
     /// What is done.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub work: Vec<Work>,
 }
 
@@ -165,8 +165,22 @@ const fn ten_minutes() -> Duration {
     Duration::from_secs(600)
 }
 
+fn is_ten_minutes(quiet: &Duration) -> bool {
+    *quiet == ten_minutes()
+}
+
 const fn yes() -> bool {
     true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(crate) const fn is_yes(yes: &bool) -> bool {
+    *yes
+}
+
+/// What goes without saying is not written.
+pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Hosts a script may have; more do not fit a machine.
@@ -187,7 +201,12 @@ impl Script {
     /// Writes it so that [`Script::parse`] reads the same again.
     #[must_use]
     pub fn to_text(&self) -> String {
-        toml::to_string(self).unwrap_or_else(|error| format!("# not writable: {error}\n"))
+        crate::written::write(self).unwrap_or_else(|error| format!("# not writable: {error}\n"))
+    }
+
+    /// Whether [`Script::parse`] would take it.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.validate().is_ok()
     }
 
     fn validate(&self) -> Result<(), String> {

@@ -10,6 +10,7 @@ use crate::draw::{Draw, Purpose};
 use crate::faults::Pick;
 use crate::net::HostId;
 use crate::rider::Rider;
+use crate::script::is_usual;
 use crate::world::{Start, What, World};
 
 /// Something the cluster's applications do, once or again and again.
@@ -23,7 +24,7 @@ pub struct Work {
     #[serde(default, with = "crate::span::option", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
     /// How often it is done.
-    #[serde(default = "once")]
+    #[serde(default = "once", skip_serializing_if = "is_once")]
     pub times: u32,
     /// Number of its random stream; absent: its place in the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +36,11 @@ pub struct Work {
 
 const fn once() -> u32 {
     1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_once(times: &u32) -> bool {
+    *times == once()
 }
 
 fn one() -> Pick {
@@ -51,7 +57,7 @@ pub enum Task {
         #[serde(default = "one")]
         members: Pick,
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         bytes: usize,
     },
     /// Each of the members asks a query, which everybody answers, or those in `to`.
@@ -59,7 +65,7 @@ pub enum Task {
         #[serde(default = "one")]
         members: Pick,
         name: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         relay: u8,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Pick>,
@@ -84,7 +90,7 @@ pub enum Task {
     /// One member forces others out that have failed.
     ForceLeave {
         members: Pick,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         prune: bool,
     },
     /// Members that do not run start afresh and join.

@@ -10,6 +10,7 @@ use tidings_core::bugs::Bug;
 use tidings_core::rare::Rare;
 use tidings_sim::Script;
 use tidings_sim::run::run;
+use tidings_sim::shrink::shrink;
 
 /// Seeds in which a bug must show.
 const SEEDS: u64 = 200;
@@ -104,6 +105,25 @@ fn every_bug_is_found_by_the_invariant_that_is_there_for_it() {
     }
     let missed: Vec<String> = missed.into_iter().filter_map(Result::err).collect();
     assert!(missed.is_empty(), "{} not found:\n{}", missed.len(), missed.join("\n"));
+}
+
+#[test]
+fn a_big_script_shrinks_to_the_handful_of_lines_that_show_the_bug() {
+    for bug in [Bug::ForgetsToRefute, Bug::RaisesTheDead, Bug::DropsTags] {
+        let mut big = script("mixed");
+        big.config.bugs = vec![bug];
+        let broken =
+            |seed: &u64| run(&big, *seed).violation.is_some_and(|found| found.invariant == bug.invariant());
+        let seed = (0..SEEDS).find(broken).expect("some seed shows it");
+        let found = shrink(&big, seed, 1000).expect("it breaks something");
+        let lines = |script: &Script| script.to_text().lines().filter(|line| !line.is_empty()).count();
+        let (before, after) = (lines(&big.expand(seed)), lines(&found.script));
+        let text = found.script.to_text();
+        println!("{bug:?}: seed {seed}, {} runs, {before} lines to {after}\n{text}", found.runs);
+        assert_eq!(found.invariant, bug.invariant());
+        assert!(after <= 16 && found.script.config.bugs == [bug], "{text}");
+        assert!(found.script.fault.len() + found.script.work.len() <= 3, "{text}");
+    }
 }
 
 #[test]

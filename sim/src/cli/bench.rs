@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
+use indicatif::ProgressBar;
 
-use super::Failure;
-use crate::bench::{SCENARIOS, Scenario};
+use super::{Failure, say};
+use crate::bench::{Progress, SCENARIOS, Scenario};
+
+/// How often a line on the terminal shows that it still runs.
+const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
@@ -57,16 +61,21 @@ impl Bench {
         if disagreed { Err(Failure::Found) } else { Ok(()) }
     }
 
-    /// Whether all agreed.
+    /// Whether all agreed. Each figure is printed as soon as it is known.
     fn run_one(&self, scenario: &Scenario) -> bool {
         let Scenario { name, members, crash, within, .. } = scenario;
-        let measured = scenario.measure(self.seed, self.checked);
-        println!("{name}: {members} members, made in {:.2} s", measured.start.as_secs_f64());
-        println!("  quiet     {}", measured.quiet);
-        if let Some(speed) = &measured.crash {
-            let outcome = if measured.agreed { "" } else { ", and they did not agree" };
-            println!("  {crash} crash  {speed}{outcome}");
-        }
+        let bar = ProgressBar::new_spinner();
+        bar.set_message(format!("{name}: making {members} members"));
+        bar.enable_steady_tick(TICK);
+        let measured = scenario.measure_telling(self.seed, self.checked, &mut |progress| match progress {
+            Progress::Made(took) => bar.suspend(|| {
+                say(format_args!("{name}: {members} members, made in {:.2} s", took.as_secs_f64()));
+            }),
+            Progress::At(time) => bar.set_message(format!("{name}: at {time} of virtual time")),
+            Progress::Quiet(speed) => bar.suspend(|| say(format_args!("  quiet     {speed}"))),
+            Progress::Crash(speed) => bar.suspend(|| say(format_args!("  {crash} crash  {speed}"))),
+        });
+        bar.finish_and_clear();
         if !measured.agreed {
             eprintln!("{name}: {within:?} after the crash they do not agree");
         }

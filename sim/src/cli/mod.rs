@@ -16,10 +16,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report::Report;
 use crate::run::{Outcome, run};
 use crate::script::Script;
+use crate::shrink::shrink_watched;
 
 /// The simulator of Tidings clusters: thousands of real nodes, one seed.
 #[derive(Debug, Parser)]
@@ -81,7 +83,7 @@ enum Ask {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Runs to try at most.
-        #[arg(long, default_value_t = 300)]
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
 }
@@ -252,13 +254,17 @@ fn run_one(path: &Path, seed: u64, twice: bool, files: &Files) -> Result<(), Fai
 
 fn shrink(path: &Path, seed: u64, runs: u32) -> Result<(), Failure> {
     let script = read(path)?;
-    match crate::shrink::shrink(&script, seed, runs) {
-        Some(found) => {
-            eprintln!("{} still does not hold; {} runs", found.invariant, found.runs);
-            let text = found.script.to_text();
-            say(format_args!("# seed {seed}: {}\n{}", found.invariant, text.trim_end()));
-            Ok(())
-        }
-        None => Err(format!("seed {seed} of {} breaks no invariant", path.display()).into()),
+    let bar = ProgressBar::new_spinner().with_message("runs tried");
+    if let Ok(style) = ProgressStyle::with_template("{elapsed} {spinner} {pos} {msg}") {
+        bar.set_style(style);
     }
+    let found = shrink_watched(&script, seed, runs, |_| bar.inc(1));
+    bar.finish_and_clear();
+    let Some(found) = found else {
+        return Err(format!("seed {seed} of {} breaks no invariant", path.display()).into());
+    };
+    let more = if found.runs < runs { "" } else { ", as many as --runs allows: it may become smaller yet" };
+    eprintln!("{} still does not hold; {} runs{more}", found.invariant, found.runs);
+    say(format_args!("# seed {seed}: {}\n{}", found.invariant, found.script.to_text().trim_end()));
+    Ok(())
 }

@@ -78,6 +78,10 @@ pub(super) fn all() -> Vec<Lie> {
     Lie::ALL.to_vec()
 }
 
+pub(super) fn is_all(lies: &[Lie]) -> bool {
+    *lies == Lie::ALL
+}
+
 /// Whom a lie is about, as the liar knows it.
 struct Victim {
     name: String,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::core::{Core, Fate};
 use crate::net::{ConditionId, HostId};
+use crate::script::is_usual;
 pub(crate) use act::{MESSAGE_NAMES, message_type};
 pub use draw::Group;
 pub use hostile::Lie;
@@ -85,7 +86,7 @@ pub enum Trouble {
     /// A share of the packets is lost.
     Loss {
         rate: f64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Packets are lost in bursts: chances to enter and to leave one, and the share lost within.
@@ -94,7 +95,7 @@ pub enum Trouble {
         leave: f64,
         #[serde(default = "always")]
         rate: f64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// A share of the datagrams arrives twice, the second later by at most `later`.
@@ -102,7 +103,7 @@ pub enum Trouble {
         rate: f64,
         #[serde(with = "crate::span")]
         later: Duration,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// A share of the datagrams is late by at most `later`, and overtaken.
@@ -110,7 +111,7 @@ pub enum Trouble {
         rate: f64,
         #[serde(with = "crate::span")]
         later: Duration,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// A share of the datagrams comes again, between `after` and `until` later.
@@ -120,32 +121,32 @@ pub enum Trouble {
         after: Duration,
         #[serde(with = "crate::span")]
         until: Duration,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// A share of the datagrams has a bit flipped.
     Corrupt {
         rate: f64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// A share of the datagrams is cut off.
     Truncate {
         rate: f64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Datagrams of a type are lost: `ping`, `indirect-ping`, `ack`, `nack`, `suspect`, `alive`,
     /// `dead`, `compound`, `user`, `compress`.
     DropType {
         message: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// The `nth` datagram, from 1, is lost.
     DropNth {
         nth: u64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Everything takes longer, by an exponential time with this mean and floor.
@@ -154,20 +155,20 @@ pub enum Trouble {
         min: Duration,
         #[serde(with = "crate::span")]
         mean: Duration,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Links carry this many bytes a second, and queue this many.
     Rate {
         bytes_per_second: u64,
         queue_bytes: u64,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Datagrams above this size, headers included, are lost.
     Mtu {
         bytes: usize,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// Nothing passes; or only streams, or only datagrams, do.
@@ -176,12 +177,12 @@ pub enum Trouble {
         datagrams: bool,
         #[serde(default = "yes")]
         streams: bool,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// What is sent waits, then arrives in order.
     Clog {
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         links: LinkPick,
     },
     /// The links of these members are clogged one by one over `over`, and released one by one in
@@ -205,15 +206,15 @@ pub enum Trouble {
     /// over the fault's time.
     Crash {
         members: Pick,
-        #[serde(default, rename = "return")]
+        #[serde(default, rename = "return", skip_serializing_if = "is_usual")]
         comes_back: Return,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "is_usual")]
         rolling: bool,
     },
     /// Machines lose their power: unflushed writes tear, and nobody resets their streams.
     PowerLoss {
         members: Pick,
-        #[serde(default, rename = "return")]
+        #[serde(default, rename = "return", skip_serializing_if = "is_usual")]
         comes_back: Return,
     },
     /// Processes stand still: nothing runs, timers are late; received datagrams wait in the
@@ -259,7 +260,7 @@ pub enum Trouble {
         members: Pick,
         #[serde(with = "crate::span")]
         every: Duration,
-        #[serde(default = "hostile::all")]
+        #[serde(default = "hostile::all", skip_serializing_if = "hostile::is_all")]
         lies: Vec<Lie>,
     },
 }

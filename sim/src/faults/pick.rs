@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::draw::Draw;
 use crate::net::{HostId, Links, Net};
+use crate::script::{is_usual, is_yes};
 
 /// Some of the cluster's hosts.
 ///
@@ -99,13 +100,13 @@ impl Serialize for Pick {
 #[serde(deny_unknown_fields)]
 pub struct LinkPick {
     /// Senders.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub from: Pick,
     /// Receivers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub to: Pick,
     /// Also the way back.
-    #[serde(default = "super::yes")]
+    #[serde(default = "super::yes", skip_serializing_if = "is_yes")]
     pub both: bool,
 }
 

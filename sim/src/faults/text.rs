@@ -13,7 +13,7 @@ impl fmt::Display for Trouble {
                 for (name, settings) in trouble {
                     write!(f, "{name}")?;
                     if let Value::Object(settings) = settings {
-                        for (key, value) in settings.iter().filter(|(key, value)| !is_default(key, value)) {
+                        for (key, value) in &settings {
                             write!(f, " {}", setting(key, value))?;
                         }
                     }
@@ -25,21 +25,14 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// What goes without saying.
-fn is_default(key: &str, value: &Value) -> bool {
-    match key {
-        "links" => value["from"] == "all" && value["to"] == "all",
-        "rolling" => *value == Value::Bool(false),
-        _ => false,
-    }
-}
-
 fn setting(key: &str, value: &Value) -> String {
     match (key, value) {
         ("members", value) => plain(value),
         ("links", links) => {
-            let arrow = if links["both"] == Value::Bool(true) { "↔" } else { "→" };
-            format!("{} {arrow} {}", plain(&links["from"]), plain(&links["to"]))
+            // What goes without saying is left out.
+            let end = |key| links.get(key).map_or_else(|| "all".into(), plain);
+            let arrow = if links["both"] == Value::Bool(false) { "→" } else { "↔" };
+            format!("{} {arrow} {}", end("from"), end("to"))
         }
         (key, value) => format!("{key} {}", plain(value)),
     }
