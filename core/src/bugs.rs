@@ -42,6 +42,8 @@ named! {
     GivesUpAtOnce = "M14 nack timing",
     /// An ack is passed on without forgetting what it was for.
     KeepsForwards = "M14 nack timing",
+    /// Whoever loses the vote about its name stays.
+    NeverYields = "M15 conflict",
     /// The application is not told that somebody has come back.
     HidesReturns = "M16 events match state",
     /// Hearing an event does not move the clock.
@@ -64,12 +66,20 @@ named! {
     NeverBuries = "L1 completeness",
     /// A peer's word about who left counts for nothing.
     ForgetsWhoLeft = "L2 convergence",
+    /// Those who are lost are never dialled again.
+    GivesUpTheLost = "L3 heal",
+    /// Whoever is in doubt cannot clear itself.
+    HoldsGrudges = "L4 refutation",
     /// Nothing is ever sent often enough.
     TellsForEver = "L5 quiescence",
     /// An answered probe does not restore its health.
     NeverRecovers = "L6 no livelock",
+    /// A full queue takes in more.
+    HoardsMessages = "L7 bounded memory",
     /// Events are not passed on.
     KeepsEventsToItself = "L8 spread",
+    /// A newcomer does not look at the members it is told of.
+    LearnsNothing = "L9 join",
 }
 
 /// A set of bugs.

@@ -297,7 +297,9 @@ impl Node {
         let nodes = || state.nodes.clone().filter_map(Result::ok);
         self.swim.verify_versions(nodes())?;
         self.cx.metrics.push_pulls += 1;
-        self.swim.merge_nodes(&mut self.cx, peer, nodes());
+        if !(ignore_old && bug!(self.cx, LearnsNothing)) {
+            self.swim.merge_nodes(&mut self.cx, peer, nodes());
+        }
         self.settle();
         if state.user_state.is_empty() {
             return Ok(&[]);

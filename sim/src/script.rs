@@ -135,6 +135,8 @@ pub struct Settings {
     pub snapshot: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet_size: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_depth_max: Option<usize>,
     /// Keys by number; each number is a key, and the first one seals. Absent: no encryption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Vec<u8>>,
@@ -357,6 +359,7 @@ impl Settings {
         set(&mut config.packet.compression, &self.compression);
         set(&mut config.snapshot, &self.snapshot);
         set(&mut config.packet.size, &self.packet_size);
+        set(&mut config.queues.depth_max, &self.queue_depth_max);
         if let Some(keys) = &self.keys {
             config.security.keys = keys.iter().map(|key| bytes::Bytes::from(vec![*key; 32])).collect();
         }

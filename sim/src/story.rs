@@ -134,6 +134,8 @@ impl<R: Rider> Cluster<R> {
             push_pull_interval: unusual(&config.push_pull.interval, &lan.push_pull.interval).flatten(),
             dead_reclaim: unusual(&config.members.dead_reclaim, &lan.members.dead_reclaim),
             snapshot: unusual(&config.snapshot, &lan.snapshot),
+            packet_size: unusual(&config.packet.size, &lan.packet.size),
+            queue_depth_max: unusual(&config.queues.depth_max, &lan.queues.depth_max),
             ..Settings::default()
         };
         // Who came back may have another name and address.

@@ -9,6 +9,7 @@ use tidings_core::{Command, QueryParams, Time};
 use crate::draw::{Draw, Purpose};
 use crate::faults::Pick;
 use crate::net::HostId;
+use crate::plan::address;
 use crate::rider::Rider;
 use crate::script::is_usual;
 use crate::world::{Start, What, World};
@@ -95,6 +96,14 @@ pub enum Task {
     },
     /// Members that do not run start afresh and join.
     Start {
+        members: Pick,
+        #[serde(default = "one")]
+        via: Pick,
+    },
+    /// For each of the members that run, somebody starts under its name, at another address, and
+    /// joins: two who claim one name.
+    Double {
+        #[serde(default = "one")]
         members: Pick,
         #[serde(default = "one")]
         via: Pick,
@@ -204,6 +213,16 @@ impl<R: Rider> World<R> {
                         self.start(host, Start::Fresh);
                         self.join(host, &via);
                     }
+                }
+            }
+            Task::Double { members, via } => {
+                let via = via.of(self.hosts.len(), &self.net, &mut draw);
+                for host in self.running(members, &mut draw) {
+                    let mut config = self.hosts[host].config().clone();
+                    config.advertise = address(self.hosts.len());
+                    let double = self.add(config);
+                    self.start(double, Start::Fresh);
+                    self.join(double, &via);
                 }
             }
         }

@@ -27,6 +27,11 @@ fn suited(bug: Bug) -> &'static str {
         Bug::OverfillsPackets | Bug::IgnoresFilters | Bug::AcceptsLargeEvents => "talk",
         Bug::TellsForEver => "calm",
         Bug::KeepsEventsToItself => "wide",
+        Bug::GivesUpTheLost => "partition",
+        Bug::HoldsGrudges => "stumble",
+        Bug::HoardsMessages => "storm",
+        Bug::LearnsNothing => "newcomers",
+        Bug::NeverYields => "double",
         _ => "dozen",
     }
 }

@@ -38,7 +38,8 @@ impl Serf {
     pub(crate) fn on_reconnect(&mut self, cx: &mut Context, swim: &mut Swim) {
         cx.timers.set_tick(Tick::Reconnect, cx.now + cx.config.members.reconnect_interval);
         let failed = swim.members.with_status(Status::Failed);
-        if failed == 0 || self.leaving.is_leaving() || rare!(cx, ReconnectSkipped) {
+        if failed == 0 || self.leaving.is_leaving() || rare!(cx, ReconnectSkipped) || bug!(cx, GivesUpTheLost)
+        {
             return;
         }
         let others = swim.members.serf_len() - failed - swim.members.with_status(Status::Left);

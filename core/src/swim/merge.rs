@@ -105,7 +105,8 @@ impl Swim {
                 State::Alive | State::Suspect => bug!(cx, BelievesOldAlives),
                 State::Left | State::Forgotten => false,
             };
-            if claim.incarnation <= held && !moved && !believed {
+            let grudge = matches!(member.state, State::Suspect | State::Dead) && bug!(cx, HoldsGrudges);
+            if grudge || claim.incarnation <= held && !moved && !believed {
                 return;
             }
         } else if claim.incarnation == 0 {

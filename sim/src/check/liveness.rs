@@ -105,9 +105,14 @@ impl Liveness {
     fn on_decision<R: Rider>(&mut self, world: &World<R>, at: HostId, decision: &Decision) {
         let Decision::State { member, after, .. } = decision else { return };
         let key = (at, member.clone());
-        if !matches!(after, State::Suspect | State::Dead) {
-            self.doubted.remove(&key);
-            return;
+        match after {
+            State::Suspect | State::Dead => {}
+            // SWIM forgets the dead long before the Serf layer gives up dialling them.
+            State::Forgotten => return,
+            State::Alive | State::Left => {
+                self.doubted.remove(&key);
+                return;
+            }
         }
         let (now, config) = (world.now(), world.host(at).config());
         if self.doubted.contains_key(&key) {
@@ -184,7 +189,12 @@ impl Liveness {
     fn reachable<R: Rider>(&self, world: &World<R>, at: HostId, member: &str, since: Time) -> Option<HostId> {
         let here = world.host(at);
         let view = here.node()?.view();
-        let addr = view.get(member)?.addr();
+        let held = view.get(member)?;
+        // Whoever was forced out is not dialled.
+        if matches!(held.status(), Status::Left | Status::None) {
+            return None;
+        }
+        let addr = held.addr();
         let host = *world.net().addresses.get(&addr)?;
         let there = world.host(host);
         let same = there.name() == member && there.addr() == addr;

@@ -277,7 +277,9 @@ pub(super) fn on_event(
             MemberEventKind::Update => before,
             MemberEventKind::Reap => Status::None,
         };
-        let change = before != after || news.kind == MemberEventKind::Update;
+        // A lone start tells its application of itself, before or after somebody begins to watch.
+        let itself = name == place.name && !seen.membership.told.since.contains_key(&id);
+        let change = before != after || news.kind == MemberEventKind::Update || itself;
         if !change || news.kind != MemberEventKind::Join && before == Status::None {
             let what = format!("{} of a member that was {before}", news.kind);
             return place.violation("M16 events match state", name, what);

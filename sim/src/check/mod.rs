@@ -34,6 +34,7 @@
 //! | `ForgetsTheBuddy` | M13 buddy |
 //! | `GivesUpAtOnce` | M14 nack timing |
 //! | `KeepsForwards` | M14 nack timing |
+//! | `NeverYields` | M15 conflict |
 //! | `HidesReturns` | M16 events match state |
 //! | `StopsItsClock` | S1 Lamport |
 //! | `ForgetsEvents` | S2 at most once |
@@ -45,9 +46,13 @@
 //! | `DropsTags` | S7 tags |
 //! | `NeverBuries` | L1 completeness |
 //! | `ForgetsWhoLeft` | L2 convergence |
+//! | `GivesUpTheLost` | L3 heal |
+//! | `HoldsGrudges` | L4 refutation |
 //! | `TellsForEver` | L5 quiescence |
 //! | `NeverRecovers` | L6 no livelock |
+//! | `HoardsMessages` | L7 bounded memory |
 //! | `KeepsEventsToItself` | L8 spread |
+//! | `LearnsNothing` | L9 join |
 
 mod bounds;
 mod conflict;
@@ -230,9 +235,7 @@ impl<R: Rider> Watch<R> for Checks {
 
 impl Seen {
     fn start(view: View) -> Self {
-        // A lone start tells its application of itself.
-        let known = if view.len() <= 1 { View::default() } else { view.clone() };
-        let membership = membership::Seen::starting(known);
+        let membership = membership::Seen::starting(view.clone());
         Seen { view, membership, ..Seen::default() }
     }
 }

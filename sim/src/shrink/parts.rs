@@ -228,6 +228,8 @@ fn tasked(what: &mut Task) -> Vec<&mut Pick> {
         | Task::Leave { members }
         | Task::ForceLeave { members, .. } => vec![members],
         Task::Query { members, to, .. } => std::iter::once(members).chain(to).collect(),
-        Task::Join { members, via } | Task::Start { members, via } => vec![members, via],
+        Task::Join { members, via } | Task::Start { members, via } | Task::Double { members, via } => {
+            vec![members, via]
+        }
     }
 }
