@@ -12,6 +12,8 @@ named! {
     BelievesOldAlives = "M1 incarnation-monotone",
     /// A failed probe accuses its target at an incarnation that it has not reached.
     AccusesAhead = "M2 owner-only incarnation",
+    /// An alive message of the same incarnation clears a suspect.
+    ClearsSuspects = "M3 precedence",
     /// Somebody dead becomes suspect again.
     SuspectsTheDead = "M3 precedence",
     /// An alive message of the same incarnation brings back the dead.
@@ -48,6 +50,8 @@ named! {
     HidesReturns = "M16 events match state",
     /// Hearing an event does not move the clock.
     StopsItsClock = "S1 Lamport",
+    /// After a restart its clocks begin anew.
+    ForgetsTheTime = "S1 Lamport",
     /// With memory it no longer needs, it gives back what tells old events from new ones.
     ForgetsEvents = "S2 at most once",
     /// A delivered event lacks the second half of its payload.
@@ -58,6 +62,8 @@ named! {
     IgnoresFilters = "S4 query",
     /// A join intent applies whatever its time.
     BelievesOldJoins = "S5 intent order",
+    /// Intents for somebody unknown are never forgotten.
+    KeepsIntents = "S5 intent order",
     /// Events above the limit are sent.
     AcceptsLargeEvents = "S6 size limits",
     /// A member that says something new of itself loses its tags.

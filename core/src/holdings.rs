@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::node::Node;
+use crate::time::Time;
 
 /// How much a node holds of something that peers or the application can make grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,5 +40,13 @@ impl Node {
     pub fn holdings(&self) -> impl Iterator<Item = Holding> + '_ {
         let config = self.config();
         self.swim.holdings(config).into_iter().chain(self.serf.holdings(config))
+    }
+
+    /// When the oldest intent about a member that is unknown arrived; such intents are kept for
+    /// [`recent_intent_timeout`](crate::config::Members::recent_intent_timeout), and until the next
+    /// reaping.
+    #[must_use]
+    pub fn oldest_intent(&self) -> Option<Time> {
+        self.serf.oldest_intent()
     }
 }

@@ -131,6 +131,8 @@ pub struct Host<R = ()> {
     /// The user's own state machine, if there is one; made anew with each life.
     pub(crate) rider: R,
     pub(crate) life: u32,
+    /// Its process found its past on the disk.
+    pub(crate) restored: bool,
     pub(crate) clock: Clock,
     pub(crate) machine: Machine,
     pub(crate) disk: Disk,
@@ -170,6 +172,7 @@ impl<R> Host<R> {
             node: None,
             rider,
             life: 0,
+            restored: false,
             clock: Clock::default(),
             machine: Machine::default(),
             disk: Disk::default(),

@@ -262,6 +262,7 @@ impl<R: Rider> World<R> {
         };
         let node = node.unwrap_or_else(|error| panic!("the configuration of host {host}: {error}"));
         self.hosts[host].node = Some(node);
+        self.hosts[host].restored = matches!(how, Start::Restored);
         self.see(host, &Sight::Started);
         if self.hosts[host].blocked > 0 {
             self.deliver(host, Happening::Stalled(true));

@@ -142,7 +142,10 @@ fn impossible_requests_are_refused() {
         (vec!["check", good.as_str(), "--budget", "long"], "no duration"),
         (vec!["check", good.as_str(), "--json", "/nonexistent/dir/x.json"], "cannot write /nonexistent"),
         (vec!["check", good.as_str(), "--stats", "/nonexistent/x.json"], "cannot write /nonexistent/x.json"),
-        (vec!["run", "/nonexistent.toml"], "/nonexistent.toml"),
+        (vec!["check", good.as_str(), "--budget", "0s"], "no run would begin"),
+        (vec!["trace", good.as_str(), "--member", "n10"], "n0 to n9"),
+        (vec!["shrink", good.as_str(), "--runs", "0"], "not in 1.."),
+        (vec!["run", "/nonexistent.toml"], "cannot read /nonexistent.toml"),
         (vec!["run", good.as_str(), "--report", "/nonexistent/x.html"], "cannot write /nonexistent/x.html"),
         (vec!["run", good.as_str(), "--report", env!("CARGO_TARGET_TMPDIR")], "cannot write"),
         (vec!["run", good.as_str(), "--csv", "/dev/null/numbers"], "cannot write /dev/null/numbers"),
@@ -403,4 +406,18 @@ fn experiments_that_cannot_be_run_are_refused() {
         assert!(!done.status.success(), "{args:?}");
         assert!(text(&done.stderr).contains(message), "{args:?}: {}", text(&done.stderr));
     }
+}
+
+#[test]
+fn a_bench_tells_of_each_part_and_a_budget_of_what_it_left_out() {
+    let done = sim(&["bench", "crash-1000", "--members", "20", "--quiet", "1s"]);
+    let out = text(&done.stdout);
+    assert!(done.status.success() && out.lines().count() == 3, "{out}");
+    for (line, start) in out.lines().zip(["crash-1000: 20 members, made in", "  quiet ", "  1 crash "]) {
+        assert!(line.starts_with(start), "{out}");
+    }
+    let done = sim(&["check", &script("calm"), "--seeds", "7..100000", "--budget", "50ms"]);
+    let out = text(&done.stdout);
+    assert!(done.status.success() && out.contains("the budget was over: seeds "), "{out}");
+    assert!(out.contains("..100000 were not run"), "{out}");
 }

@@ -3,8 +3,13 @@
 use crate::config::Config;
 use crate::holdings::Holding;
 use crate::serf::Serf;
+use crate::time::Time;
 
 impl Serf {
+    pub(crate) fn oldest_intent(&self) -> Option<Time> {
+        self.intents.oldest()
+    }
+
     pub(crate) fn holdings(&self, config: &Config) -> [Holding; 7] {
         let (events, queries) = (config.events.buffer.max(1), config.queries.buffer.max(1));
         let peers = self.coordinates.as_ref().map_or(0, |client| client.peers_len());

@@ -90,6 +90,12 @@ impl RecentIntents {
         }
     }
 
+    /// When the oldest of them arrived.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Time> {
+        self.by_age.first().map(|(received, _)| *received)
+    }
+
     /// Number of names with an intent.
     #[must_use]
     pub fn len(&self) -> usize {

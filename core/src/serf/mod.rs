@@ -135,7 +135,9 @@ impl Serf {
         serf.clocks.member.increment();
         serf.clocks.event.increment();
         serf.clocks.query.increment();
-        serf.go_on_after(restored);
+        if !bug!(cx, ForgetsTheTime) {
+            serf.go_on_after(restored);
+        }
         for (tick, interval) in [
             (Tick::Reap, config.members.reap_interval),
             (Tick::Reconnect, config.members.reconnect_interval),

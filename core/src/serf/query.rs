@@ -136,6 +136,10 @@ impl Serf {
         // Members may be more than once heard, but hardly more often than there are members.
         let most = 2 * swim.members.len() + 64;
         let Some(open) = self.open.get_mut(&id) else { return };
+        if cx.now > open.deadline {
+            // The timer that closes it is late.
+            return;
+        }
         let heard = if response.is_ack() { &mut open.acks } else { &mut open.responses };
         let counted = heard.len() < most && (bug!(cx, CountsCopies) || !heard.contains(response.from));
         if !counted {

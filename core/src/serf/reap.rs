@@ -14,7 +14,9 @@ impl Serf {
     /// Forgets members whose time is over, and intents nobody came for.
     pub(crate) fn on_reap(&mut self, cx: &mut Context, swim: &mut Swim) {
         cx.timers.set_tick(Tick::Reap, cx.now + cx.config.members.reap_interval);
-        self.intents.expire(cx.now, cx.config.members.recent_intent_timeout);
+        if !bug!(cx, KeepsIntents) {
+            self.intents.expire(cx.now, cx.config.members.recent_intent_timeout);
+        }
         let config = cx.config.clone();
         let over: Vec<Member> = swim
             .members

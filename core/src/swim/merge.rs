@@ -102,7 +102,8 @@ impl Swim {
             }
             let believed = match member.state {
                 State::Dead => claim.incarnation == held && bug!(cx, RaisesTheDead),
-                State::Alive | State::Suspect => bug!(cx, BelievesOldAlives),
+                State::Suspect if claim.incarnation == held => bug!(cx, ClearsSuspects),
+                State::Alive | State::Suspect => claim.incarnation < held && bug!(cx, BelievesOldAlives),
                 State::Left | State::Forgotten => false,
             };
             let grudge = matches!(member.state, State::Suspect | State::Dead) && bug!(cx, HoldsGrudges);

@@ -29,6 +29,8 @@ pub(super) struct Liveness {
     /// When each host's process started.
     started: Vec<Time>,
     leaving: BTreeSet<HostId>,
+    /// A fault began or ended: once there is peace, what is in doubt must heal.
+    unhealed: bool,
     /// Joins that are under way: through whom.
     joining: BTreeMap<(HostId, Token), Vec<SocketAddr>>,
 }
@@ -60,8 +62,16 @@ impl Liveness {
     ) -> Option<Violation> {
         let due = self.due.first_key_value().is_some_and(|((due, _), _)| *due <= world.now());
         let found = if due { self.look(world) } else { None };
+        if self.unhealed && world.is_peaceful() && world.net().is_calm() {
+            self.unhealed = false;
+            self.must_heal(world);
+        }
         match sight {
-            Sight::Fault(_) => self.on_fault(world),
+            Sight::Fault(_) => {
+                // Everything promised is void. It is shown before its effects begin or end.
+                self.due.clear();
+                self.unhealed = true;
+            }
             Sight::Started => {
                 self.started.resize(self.started.len().max(host + 1), Time::ZERO);
                 self.started[host] = world.now();
@@ -125,10 +135,8 @@ impl Liveness {
         }
     }
 
-    /// A fault began or ended: in the first case everything promised is void, and in the second,
-    /// if it was the last, all must heal.
-    fn on_fault<R: Rider>(&mut self, world: &World<R>) {
-        self.due.clear();
+    /// The last fault is over.
+    fn must_heal<R: Rider>(&mut self, world: &World<R>) {
         let now = world.now();
         let Some(first) = world.hosts().first().filter(|_| !self.doubted.is_empty()) else { return };
         let config = first.config();

@@ -1,4 +1,4 @@
-//! M1 to M7, M12, M16 and S5, S7: what hosts hold of each other, and what they tell of it.
+//! M1 to M7, M12, M16, S5 and S7: what hosts hold of each other, and what they tell of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,13 +45,19 @@ struct Doubt {
 #[derive(Clone, Debug, Default)]
 struct Told {
     start: View,
-    since: ByName<Status>,
+    /// The status told last, and the tags.
+    since: ByName<(Status, bytes::Bytes)>,
 }
 
 impl Told {
     fn get(&self, id: NameId, name: &str) -> Status {
         let before = || self.start.get(name).map_or(Status::None, Member::status);
-        self.since.get(&id).copied().unwrap_or_else(before)
+        self.since.get(&id).map_or_else(before, |(status, _)| *status)
+    }
+
+    fn tags(&self, id: NameId, name: &str) -> Option<&bytes::Bytes> {
+        let before = || self.start.get(name).map(|member| &member.identity().meta);
+        self.since.get(&id).map_or_else(before, |(_, tags)| Some(tags))
     }
 }
 
@@ -73,6 +79,11 @@ impl Seen {
     pub(super) fn starting(view: View) -> Self {
         let told = Told { start: view, since: ByName::default() };
         Seen { told, ..Seen::default() }
+    }
+
+    /// Whether it suspects anybody.
+    pub(super) fn doubts_any(&self) -> bool {
+        !self.doubts.is_empty()
     }
 
     /// The view has been looked at.
@@ -139,7 +150,7 @@ impl Membership {
     ) -> Option<Violation> {
         let Some(new) = new else {
             let id = names.id(old.as_ref()?.name());
-            seen.membership.told.since.insert(id, Status::None);
+            seen.membership.told.since.insert(id, (Status::None, bytes::Bytes::new()));
             seen.membership.meta_place.remove(&id);
             return None;
         };
@@ -169,6 +180,12 @@ impl Membership {
             }
         }
         if !lies {
+            // However it came to know: a state over a stream counts as well.
+            let issued = self.issued(world, names, id, new.incarnation());
+            if new.incarnation() > issued {
+                let what = format!("holds incarnation {}, {issued} is the highest issued", new.incarnation());
+                return place.violation("M2 owner-only incarnation", name, what);
+            }
             let found = self.tags(world, place, names, &mut seen.membership, (id, old.as_ref(), new));
             if found.is_some() {
                 return found;
@@ -213,13 +230,25 @@ impl Membership {
     }
 }
 
-/// M1, M4, M5, S5: one member, before and after.
+/// M1, M3, M4, M5, S5: one member, before and after.
 fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool, erased: bool) -> Option<Violation> {
     let name = new.name();
     let moved = old.addr() != new.addr();
     if new.incarnation() < old.incarnation() && !moved && !forgotten {
         let what = format!("incarnation {} after {}", new.incarnation(), old.incarnation());
         return place.violation("M1 incarnation-monotone", name, what);
+    }
+    // What is said at the same incarnation neither clears a suspect nor changes a description.
+    let cleared = old.state() == State::Suspect && new.state() == State::Alive;
+    let described = old.identity().meta != new.identity().meta;
+    if new.incarnation() == old.incarnation() && (cleared || described) && !moved && !forgotten {
+        let what = format!(
+            "{:?}, with tags {:?}, at incarnation {} as before",
+            new.state(),
+            new.tags(),
+            new.incarnation()
+        );
+        return place.violation("M3 precedence", name, what);
     }
     let gone = matches!(old.state(), State::Dead | State::Left);
     if gone && live(new.state()) && new.incarnation() <= old.incarnation() && !moved && !forgotten {
@@ -245,17 +274,23 @@ fn step(place: Place<'_>, old: &Member, new: &Member, forgotten: bool, erased: b
     None
 }
 
+const EVENTS: &str = "M16 events match state";
+
 /// M16: after everything was told, the application knows what the view holds.
 fn told_as_held(place: Place<'_>, seen: &Seen, (id, new): (NameId, &Member)) -> Option<Violation> {
-    let told = seen.told.get(id, new.name());
+    let name = new.name();
+    let told = seen.told.get(id, name);
     let held = match new.status() {
         Status::Leaving => Status::Alive,
         other => other,
     };
-    if told == held {
-        return None;
+    if told != held {
+        return place.violation(EVENTS, name, format!("held {held}, told {told}"));
     }
-    place.violation("M16 events match state", new.name(), format!("held {held}, told {told}"))
+    if held == Status::Alive && seen.told.tags(id, name) != Some(&new.identity().meta) {
+        return place.violation(EVENTS, name, format!("its tags {:?} were not told", new.tags()));
+    }
+    None
 }
 
 /// M16: each event is a change.
@@ -282,9 +317,17 @@ pub(super) fn on_event(
         let change = before != after || news.kind == MemberEventKind::Update || itself;
         if !change || news.kind != MemberEventKind::Join && before == Status::None {
             let what = format!("{} of a member that was {before}", news.kind);
-            return place.violation("M16 events match state", name, what);
+            return place.violation(EVENTS, name, what);
         }
-        seen.membership.told.since.insert(id, after);
+        let tags = &member.identity().meta;
+        if news.kind == MemberEventKind::Update && seen.membership.told.tags(id, name) == Some(tags) {
+            return place.violation(
+                EVENTS,
+                name,
+                format!("an update to the tags it had, {:?}", member.tags()),
+            );
+        }
+        seen.membership.told.since.insert(id, (after, tags.clone()));
     }
     None
 }

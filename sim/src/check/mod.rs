@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `BelievesOldAlives` | M1 incarnation-monotone |
 //! | `AccusesAhead` | M2 owner-only incarnation |
+//! | `ClearsSuspects` | M3 precedence |
 //! | `SuspectsTheDead` | M3 precedence |
 //! | `RaisesTheDead` | M4 no resurrection |
 //! | `SuspectsTheLeft` | M5 left stays left |
@@ -37,11 +38,13 @@
 //! | `NeverYields` | M15 conflict |
 //! | `HidesReturns` | M16 events match state |
 //! | `StopsItsClock` | S1 Lamport |
+//! | `ForgetsTheTime` | S1 Lamport |
 //! | `ForgetsEvents` | S2 at most once |
 //! | `ClipsEvents` | S3 no phantom |
 //! | `CountsCopies` | S4 query |
 //! | `IgnoresFilters` | S4 query |
 //! | `BelievesOldJoins` | S5 intent order |
+//! | `KeepsIntents` | S5 intent order |
 //! | `AcceptsLargeEvents` | S6 size limits |
 //! | `DropsTags` | S7 tags |
 //! | `NeverBuries` | L1 completeness |
@@ -194,7 +197,7 @@ impl<R: Rider> Watch<R> for Checks {
                 let view = machine.node()?.view();
                 self.hosts[host] = Seen::start(view);
                 self.membership.published(&mut self.names, machine);
-                None
+                serf::started(place, machine)
             }
             Sight::Stopped => {
                 self.membership.published(&mut self.names, machine);

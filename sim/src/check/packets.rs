@@ -5,10 +5,10 @@ use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tidings_core::Time;
 use tidings_core::wire::Keyring;
-use tidings_core::wire::message::{Message, MessageType};
+use tidings_core::wire::message::{Message, MessageType, Ping};
 use tidings_core::wire::packet::Opener;
+use tidings_core::{Config, State, Time, View};
 
 use super::Place;
 use super::membership::Membership;
@@ -76,14 +76,22 @@ impl Packets {
         payload: &[u8],
     ) -> Option<Violation> {
         let config = world.hosts()[place.host].config();
-        let most = config.packet.size.max(config.queries.response_size_limit + DIRECT_OVERHEAD);
-        if payload.len() > most {
-            let what = format!("a datagram of {} bytes, allowed are {most}", payload.len());
-            return place.violation("M11 packet bound", "", what);
+        if payload.len() > config.packet.size {
+            let most = self.most(config, payload);
+            if payload.len() > most {
+                let what = format!("a datagram of {} bytes, allowed are {most}", payload.len());
+                return place.violation("M11 packet bound", "", what);
+            }
         }
         let buddy = seen.probes.buddy.take();
         let plain_ping = payload.first() == Some(&(MessageType::Ping as u8));
         let plain_ack = payload.first() == Some(&(MessageType::Ack as u8)) && self.indirect.is_empty();
+        if plain_ping && config.suspicion.buddy && seen.membership.doubts_any() {
+            let found = unspoken(place, world.host(place.host), &seen.view, to, payload);
+            if found.is_some() {
+                return found;
+            }
+        }
         if (plain_ping || plain_ack) && buddy.is_none() {
             return None;
         }
@@ -130,6 +138,22 @@ impl Packets {
             }
         }
         None
+    }
+
+    /// How large a datagram may be: a single message of the Serf layer that goes straight to
+    /// somebody has a limit of its own.
+    fn most(&mut self, config: &Config, payload: &[u8]) -> usize {
+        let (mut direct, mut others) = (0, 0);
+        if let Ok(keyring) = Keyring::new(&config.security.keys) {
+            self.opener.open(payload, config, &keyring, |message| match message.and_then(Message::decode) {
+                Ok(Message::User(_)) => direct += 1,
+                _ => others += 1,
+            });
+        }
+        match (direct, others) {
+            (1, 0) => config.packet.size.max(config.queries.response_size_limit + DIRECT_OVERHEAD),
+            _ => config.packet.size,
+        }
     }
 
     /// A datagram is about to reach a helper.
@@ -205,7 +229,9 @@ impl Packets {
                 let probe = &host.config().probe;
                 let least = probe.timeout * probe.nack_percent / 100;
                 let passed = place.local.since(since);
-                if asks > 0 && passed < least {
+                // Asked once, it knows when.
+                let late = asks == 1 && passed > least + Duration::from_millis(1) && !host.was_disturbed();
+                if asks > 0 && passed < least || late {
                     let what = format!("a nack {passed:?} after it was asked for, not {least:?}");
                     return place.violation("M14 nack timing", "", what);
                 }
@@ -214,6 +240,24 @@ impl Packets {
         }
         None
     }
+}
+
+/// M13: a ping that says nothing else goes to nobody who is held suspect, on whose behalf ever.
+fn unspoken<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    before: &View,
+    to: SocketAddr,
+    payload: &[u8],
+) -> Option<Violation> {
+    let ping = Ping::decode(payload.get(1..)?).ok()?;
+    let suspect = |view: &View| {
+        view.get(ping.node).is_some_and(|held| held.state() == State::Suspect && held.addr() == to)
+    };
+    if !suspect(before) || !suspect(host.node()?.members()) {
+        return None;
+    }
+    place.violation("M13 buddy", ping.node, "a ping to a suspect does not say so".into())
 }
 
 fn hash(payload: &[u8]) -> u64 {

@@ -1,8 +1,9 @@
-//! M8, M9 and M10: whom a host probes, and how often it says something.
+//! M8, M9, M10 and M12: whom a host probes, for how long, and how often it says something.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tidings_core::{Decision, State, Trace};
+use tidings_core::{Decision, ProbeResult, State, Time, Trace};
 
 use super::Place;
 use super::names::{ByName, NameId, Names};
@@ -12,8 +13,8 @@ use crate::watch::Violation;
 /// What is remembered of a host's probes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probes {
-    /// The probe under way.
-    running: Option<(Arc<str>, u32)>,
+    /// The probe under way, and when it began by the host's clock.
+    running: Option<(Arc<str>, u32, Time)>,
     /// Probes so far.
     count: u64,
     /// The number of each target's last probe.
@@ -42,16 +43,26 @@ pub(super) fn on_trace<R>(
 ) -> Option<Violation> {
     match &trace.decision {
         Decision::ProbeStarted { target, seq } => started(place, host, names, seen, target, *seq),
-        Decision::ProbeEnded { target, seq, .. } => {
+        Decision::ProbeLate { target, seq } => {
+            let running = seen.probes.running.as_ref();
+            let (.., since) = running.filter(|(known, number, _)| **known == **target && number == seq)?;
+            let probe = &host.config().probe;
+            // A time-out longer than the interval ends with it.
+            let base = probe.timeout.min(probe.interval);
+            stretched(place, host, target, "helpers are asked", *since, base)
+        }
+        Decision::ProbeEnded { target, seq, result } => {
             let running = seen.probes.running.take();
-            if running.as_ref().is_some_and(|(known, number)| **known == **target && number == seq) {
+            let known = running.as_ref().filter(|(known, number, _)| **known == **target && number == seq);
+            let Some((.., since)) = known else {
+                let running = running.map(|(known, number, _)| (known, number));
+                let what = format!("probe {seq} ends, but {running:?} was under way");
+                return place.violation("M8 one probe", target, what);
+            };
+            if *result == ProbeResult::Acked {
                 return None;
             }
-            place.violation(
-                "M8 one probe",
-                target,
-                format!("probe {seq} ends, but {running:?} was under way"),
-            )
+            stretched(place, host, target, "the probe ends", *since, host.config().probe.interval)
         }
         Decision::State { member, after, .. } => {
             if !matches!(after, State::Alive | State::Suspect) {
@@ -85,7 +96,7 @@ fn started<R>(
     let node = host.node()?;
     let view = node.members();
     let probes = &mut seen.probes;
-    if let Some((running, _)) = &probes.running {
+    if let Some((running, ..)) = &probes.running {
         return place.violation(ONE, target, format!("the probe of {running} is not over"));
     }
     if **target == *place.name {
@@ -101,7 +112,7 @@ fn started<R>(
     let id = names.id(target);
     let suspect = before == Some(State::Suspect) && after == Some(State::Suspect);
     probes.buddy = (suspect && host.config().suspicion.buddy).then_some(id);
-    probes.running = Some((target.clone(), seq));
+    probes.running = Some((target.clone(), seq, place.local));
     probes.count += 1;
     probes.most = probes.most.max(view.all().live());
     let last = probes.last.insert(id, probes.count)?;
@@ -111,6 +122,24 @@ fn started<R>(
     }
     let what = format!("probed again after {gap} probes, {} members at most", probes.most);
     place.violation("M9 round robin", target, what)
+}
+
+/// M12: a time of a probe, which health stretches up to its bound and nothing makes shorter.
+fn stretched<R>(
+    place: Place<'_>,
+    host: &Host<R>,
+    target: &str,
+    what: &str,
+    since: Time,
+    base: Duration,
+) -> Option<Violation> {
+    let (took, most) = (place.local.since(since), base * host.config().awareness.max.max(1));
+    let late = took > most + Duration::from_millis(1) && !host.was_disturbed();
+    if took >= base && !late {
+        return None;
+    }
+    let what = format!("{what} after {took:?}; allowed are {base:?} to {most:?}");
+    place.violation("M12 LHM bounds", target, what)
 }
 
 /// How often an update may be sent among `n` members.

@@ -59,6 +59,9 @@ pub(super) fn seeds(text: &str) -> Result<(u64, u64), String> {
 impl Check {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let script = read(&self.script)?;
+        if self.budget.is_some_and(|most| most.is_zero()) {
+            return Err("--budget 0s: no run would begin; allowed is more, as in `60s`".to_owned().into());
+        }
         let files = self.json.iter().chain(&self.junit).chain(&self.stats);
         for path in files.filter(|path| path.as_os_str() != "-") {
             // Better now than after an hour.
@@ -70,6 +73,11 @@ impl Check {
         self.report_statistics(&statistics)?;
         let violations = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
         let events: u64 = outcomes.iter().map(|outcome| outcome.events).sum();
+        let over = self.budget.is_some_and(|most| wall.elapsed() >= most);
+        if over && violations == 0 && (outcomes.len() as u64) < self.seeds.1 - self.seeds.0 {
+            let next = outcomes.last().map_or(self.seeds.0, |outcome| outcome.seed + 1);
+            say(format_args!("the budget was over: seeds {next}..{} were not run", self.seeds.1));
+        }
         say(format_args!(
             "{} seeds in {:.1} s, {:.2} M events/s: {violations} with violations",
             outcomes.len(),

@@ -137,7 +137,8 @@ pub fn main() -> ExitCode {
 
 /// Reads a script.
 fn read(path: &Path) -> Result<Script, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     Script::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 

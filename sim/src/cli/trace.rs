@@ -64,6 +64,7 @@ impl TraceArgs {
             return self.compare(&filter.with_everything());
         }
         let (script, json) = (read(&self.script)?, self.json);
+        self.check_members(script.expand(self.seed).members)?;
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         trace(&script, self.seed, &filter, move |line| {
             let text = if json { to_json(&line) } else { line.to_string() };
@@ -74,6 +75,15 @@ impl TraceArgs {
             }
         });
         Ok(())
+    }
+
+    /// Whoever comes back under another name is `n3~1`.
+    fn check_members(&self, members: usize) -> Result<(), String> {
+        let number = |name: &str| name.strip_prefix('n')?.split('~').next()?.parse::<usize>().ok();
+        match self.member.iter().find(|name| number(name).is_none_or(|number| number >= members)) {
+            Some(name) => Err(format!("there is no member `{name}`; allowed: n0 to n{}", members - 1)),
+            None => Ok(()),
+        }
     }
 
     fn compare(&self, filter: &Filter) -> Result<(), Failure> {
@@ -117,7 +127,7 @@ fn to_json(line: &Line) -> String {
 
 /// A script to be run, or a trace that was written: its lines are JSON.
 fn source(path: &Path, seed: u64) -> Result<Source, String> {
-    let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+    let wrong = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let mut first = String::new();
     BufReader::new(std::fs::File::open(path).map_err(wrong)?).read_line(&mut first).map_err(wrong)?;
     if first.starts_with('{') {

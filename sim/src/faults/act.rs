@@ -61,7 +61,7 @@ impl<R: Rider> World<R> {
         self.faults.planned[number].begun = true;
         self.faults.active += 1;
         let fault = self.faults.planned[number].fault.clone();
-        self.see(0, &Sight::Fault(&format!("begins: {:?}", fault.what)));
+        self.see(0, &Sight::Fault(&format!("begins: {}", fault.what)));
         if let Some((links, change)) = self.change(number, &fault.what) {
             return self.impose(number, links, change);
         }
@@ -288,7 +288,7 @@ impl<R: Rider> World<R> {
         if planned.begun {
             self.faults.active -= 1;
         }
-        self.see(0, &Sight::Fault(&format!("ends: {:?}", self.faults.planned[number].fault.what.clone())));
+        self.see(0, &Sight::Fault(&format!("ends: {}", self.faults.planned[number].fault.what)));
         self.undo_all(number);
     }
 

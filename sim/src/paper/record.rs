@@ -32,7 +32,7 @@ impl Record {
     /// # Errors
     /// The file cannot be read or written, or has a line that is no run.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let tell = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+        let tell = |error: &dyn std::fmt::Display| format!("cannot keep runs in {}: {error}", path.display());
         let text = match fs::read_to_string(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             other => other.map_err(|error| tell(&error))?,

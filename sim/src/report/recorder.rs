@@ -34,7 +34,6 @@ pub struct FaultSpan {
     pub from: Time,
     /// When it ended; `None`: not before the run did.
     pub to: Option<Time>,
-    raw: String,
 }
 
 /// What was seen of a run.
@@ -172,12 +171,10 @@ impl Watching {
 
     fn on_fault<R: Rider>(&mut self, world: &World<R>, text: &str) {
         let now = world.now();
-        if let Some(raw) = text.strip_prefix("begins: ") {
-            let what = world.faults.planned.iter().find(|planned| format!("{:?}", planned.fault.what) == raw);
-            let what = what.map_or_else(|| raw.to_owned(), |planned| planned.fault.what.to_string());
-            self.faults.push(FaultSpan { what, from: now, to: None, raw: raw.to_owned() });
-        } else if let Some(raw) = text.strip_prefix("ends: ") {
-            let open = self.faults.iter_mut().find(|span| span.to.is_none() && span.raw == raw);
+        if let Some(what) = text.strip_prefix("begins: ") {
+            self.faults.push(FaultSpan { what: what.to_owned(), from: now, to: None });
+        } else if let Some(what) = text.strip_prefix("ends: ") {
+            let open = self.faults.iter_mut().find(|span| span.to.is_none() && span.what == what);
             if let Some(span) = open {
                 span.to = Some(now);
             }

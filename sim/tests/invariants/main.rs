@@ -2,5 +2,6 @@
 //! does not. The broken histories are made by hand: the checker is told of what never happened.
 
 mod history;
+mod limits;
 mod liveness;
 mod safety;

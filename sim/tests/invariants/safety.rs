@@ -121,7 +121,7 @@ fn the_application_is_told_changes_only() {
     let member = history.cluster.member(0, 1).unwrap();
     for (kind, wrong) in [
         (MemberEventKind::Join, Some("member-join of a member that was alive")),
-        (MemberEventKind::Update, None),
+        (MemberEventKind::Update, Some("an update to the tags it had")),
         (MemberEventKind::Failed, None),
         (MemberEventKind::Failed, Some("of a member that was failed")),
         (MemberEventKind::Leave, None),
