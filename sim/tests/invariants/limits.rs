@@ -43,6 +43,7 @@ fn sent(history: &mut History, to: usize, payload: Vec<u8>) -> Option<String> {
 #[test]
 fn nobody_holds_an_incarnation_that_was_never_issued_however_it_came() {
     let mut history = History::new();
+    let versions = history.cluster.member(0, 1).map(|member| member.identity().versions);
     let alive = |incarnation| {
         encoded(|out| {
             Alive {
@@ -51,7 +52,7 @@ fn nobody_holds_an_incarnation_that_was_never_issued_however_it_came() {
                 addr: address(1).ip(),
                 port: address(1).port(),
                 meta: b"",
-                versions: None,
+                versions,
             }
             .encode(out);
         })
