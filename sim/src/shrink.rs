@@ -41,19 +41,30 @@ pub fn shrink(script: &Script, seed: u64, runs_max: u32) -> Option<Shrunk> {
 ///
 /// ```
 /// use tidings_core::Status;
-/// use tidings_sim::script::mixed;
+/// use tidings_sim::Script;
 /// use tidings_sim::shrink::shrink_watched;
 ///
-/// // Ten members, six faults, five pieces of work; and n0 must not miss n1.
-/// let shrunk = shrink_watched(&mixed(10), 3, 500, |cluster| {
+/// let script = Script::parse(
+///     "members = 10
+///      time = '60s'
+///      [[fault]]
+///      at = '2s'
+///      for = '1s'
+///      do.loss = { rate = 0.1 }
+///      [[fault]]
+///      at = '5s'
+///      do.crash = { members = [1], return = 'never' }",
+/// )?;
+/// let shrunk = shrink_watched(&script, 3, 500, |cluster| {
 ///     cluster.invariant("n0 holds n1 alive", |c| {
 ///         (c.status(0, 1) == Some(Status::Failed)).then(|| "n1 is missing".into())
 ///     });
 /// });
-/// let shrunk = shrunk.expect("it happens with this seed");
+/// let shrunk = shrunk.expect("it breaks");
 /// assert_eq!(shrunk.invariant, "n0 holds n1 alive");
-/// assert!(shrunk.script.members == 2 && shrunk.script.work.is_empty());
+/// assert!(shrunk.script.members < 10 && shrunk.script.fault.len() == 1);
 /// println!("{}", shrunk.script.to_text());
+/// # Ok::<(), String>(())
 /// ```
 #[must_use]
 pub fn shrink_watched(

@@ -87,7 +87,7 @@ fn the_figures_are_those_of_the_run() {
     assert!(column(&failures, "member_was").iter().all(|was| was == "crashed"));
 
     let faults = table(&report, "faults.csv");
-    assert_eq!(faults[1..], [["5", "30", "crash n3 return with-state"]]);
+    assert_eq!(faults[1..], [["5", "30", "crash n3"]]);
 }
 
 #[test]
