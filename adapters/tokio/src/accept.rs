@@ -3,13 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::Counters;
+use crate::runtime::{Alarm, Listener, Runtime};
 use crate::udp::canonical;
 
 /// The first pause after a failed accept; each further failure doubles it.
@@ -19,45 +18,47 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A connection that came in, with its place among the open ones.
 #[derive(Debug)]
-pub(crate) struct Incoming {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Incoming<S> {
+    pub(crate) stream: S,
     pub(crate) from: SocketAddr,
     pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// The listening socket. When all places are taken, peers wait in the system's queue.
-#[derive(Debug)]
-pub(crate) struct Acceptor {
-    listener: TcpListener,
+pub(crate) struct Acceptor<R: Runtime> {
+    listener: R::Listener,
     places: Arc<Semaphore>,
     pause: Duration,
-    /// Set after a failure, such as having no more file descriptors: retrying at once would spin.
-    paused_until: Option<Instant>,
+    /// After a failure, such as having no more file descriptors, retrying at once would spin.
+    is_paused: bool,
+    alarm: R::Alarm,
     counters: Arc<Counters>,
 }
 
-impl Acceptor {
+impl<R: Runtime> Acceptor<R> {
     pub(crate) fn new(
+        runtime: &R,
         listener: std::net::TcpListener,
         open_max: usize,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Acceptor {
-            listener: TcpListener::from_std(listener)?,
+            listener: runtime.listener(listener)?,
             places: Arc::new(Semaphore::new(open_max)),
             pause: PAUSE_MIN,
-            paused_until: None,
+            is_paused: false,
+            alarm: runtime.alarm(),
             counters,
         })
     }
 
     /// Waits for the next connection. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Incoming {
+    pub(crate) async fn next(&mut self) -> Incoming<R::Stream> {
         loop {
-            if let Some(moment) = self.paused_until {
-                sleep_until(moment).await;
-                self.paused_until = None;
+            if self.is_paused {
+                self.alarm.rings().await;
+                self.is_paused = false;
             }
             let Ok(place) = self.places.clone().acquire_owned().await else {
                 unreachable!("the semaphore is never closed")
@@ -78,21 +79,26 @@ impl Acceptor {
         tracing::warn!(%error, pause = ?self.pause, "accepting a connection failed");
         // The peer gave up while it waited: the next one may be fine.
         if error.kind() != io::ErrorKind::ConnectionAborted {
-            self.paused_until = Some(Instant::now() + self.pause);
+            self.alarm.set(Instant::now() + self.pause);
+            self.is_paused = true;
             self.pause = (self.pause * 2).min(PAUSE_MAX);
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rt"))]
 mod tests {
-    use super::*;
+    use tokio::net::TcpStream;
 
-    fn acceptor(open_max: usize) -> (Acceptor, SocketAddr, Arc<Counters>) {
+    use super::*;
+    use crate::on_tokio::Tokio;
+
+    fn acceptor(open_max: usize) -> (Acceptor<Tokio>, SocketAddr, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        (Acceptor::new(listener, open_max, counters.clone()).unwrap(), addr, counters)
+        let tokio = Tokio::current().unwrap();
+        (Acceptor::new(&tokio, listener, open_max, counters.clone()).unwrap(), addr, counters)
     }
 
     #[tokio::test]
@@ -118,7 +124,7 @@ mod tests {
             acceptor.on_failure(&io::Error::from(io::ErrorKind::OutOfMemory));
         }
         assert_eq!(counters.snapshot().accept_errors, 10);
-        acceptor.paused_until = Some(Instant::now());
+        acceptor.alarm.set(Instant::now());
         let _peer = TcpStream::connect(addr).await.unwrap();
         acceptor.next().await;
         assert_eq!(acceptor.pause, PAUSE_MIN);

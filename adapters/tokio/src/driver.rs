@@ -1,8 +1,8 @@
 //! The loop: inputs in, outputs obeyed. Nothing here knows the protocol.
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidings_core::registry::check::Health;
 use tidings_core::{Answer, AnswerKind, CommandError};
@@ -11,7 +11,6 @@ use tidings_core::{
     StreamEvent, StreamId, Time, Token,
 };
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::accept::{Acceptor, Incoming};
 use crate::checks::Checks;
@@ -19,6 +18,7 @@ use crate::events::{AnswerSender, Notice};
 use crate::handle::{Request, Shared, Waiting};
 use crate::persist::Records;
 use crate::resolve::Resolver;
+use crate::runtime::{Alarm, Runtime};
 use crate::stream::{News, Report, Streams};
 use crate::udp::Udp;
 
@@ -34,12 +34,12 @@ pub(crate) enum Completion {
 }
 
 /// Everything the node's task owns.
-pub(crate) struct Driver {
+pub(crate) struct Driver<R: Runtime> {
     pub(crate) node: Node,
-    pub(crate) udp: Udp,
-    pub(crate) acceptor: Acceptor,
-    pub(crate) streams: Streams,
-    pub(crate) resolver: Resolver,
+    pub(crate) udp: Udp<R::Datagrams>,
+    pub(crate) acceptor: Acceptor<R>,
+    pub(crate) streams: Streams<R>,
+    pub(crate) resolver: Resolver<R>,
     pub(crate) records: Records,
     pub(crate) checks: Checks,
     pub(crate) events: broadcast::Sender<Notice>,
@@ -47,7 +47,7 @@ pub(crate) struct Driver {
     pub(crate) completions: mpsc::UnboundedReceiver<Completion>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
-    pub(crate) timer: Timer,
+    pub(crate) timer: Timer<R::Alarm>,
     pub(crate) pending: Pending,
 }
 
@@ -74,14 +74,14 @@ impl Clock {
 
 /// The one timer, armed anew only when the deadline moves.
 #[derive(Debug)]
-pub(crate) struct Timer {
-    sleep: Pin<Box<Sleep>>,
+pub(crate) struct Timer<A> {
+    alarm: A,
     deadline: Option<Time>,
 }
 
-impl Timer {
-    pub(crate) fn new() -> Self {
-        Timer { sleep: Box::pin(sleep_until(Instant::now())), deadline: None }
+impl<A: Alarm> Timer<A> {
+    pub(crate) const fn new(alarm: A) -> Self {
+        Timer { alarm, deadline: None }
     }
 
     fn arm(&mut self, clock: Clock, deadline: Option<Time>) {
@@ -92,7 +92,7 @@ impl Timer {
         let moment = deadline.and_then(|time| clock.instant(time));
         self.deadline = moment.and(deadline);
         if let Some(moment) = moment {
-            self.sleep.as_mut().reset(moment);
+            self.alarm.set(moment);
         }
     }
 }
@@ -110,16 +110,16 @@ pub(crate) struct Pending {
 }
 
 /// What woke the task.
-enum Wake {
+enum Wake<S> {
     Socket,
-    Incoming(Incoming),
+    Incoming(Incoming<S>),
     Reports,
     Requests(usize),
     Completion(Option<Completion>),
     Timer,
 }
 
-impl Driver {
+impl<R: Runtime> Driver<R> {
     /// Runs the node until it is told to stop or the last handle is gone.
     pub(crate) async fn run(mut self) {
         self.settle();
@@ -132,19 +132,19 @@ impl Driver {
         }
     }
 
-    async fn wait(&mut self) -> Wake {
+    async fn wait(&mut self) -> Wake<R::Stream> {
         tokio::select! {
             () = self.udp.ready() => Wake::Socket,
             incoming = self.acceptor.next() => Wake::Incoming(incoming),
             _ = self.streams.reports.recv_many(&mut self.pending.reports, TAKEN_MAX) => Wake::Reports,
             n = self.requests.recv_many(&mut self.pending.requests, TAKEN_MAX) => Wake::Requests(n),
             completion = self.completions.recv() => Wake::Completion(completion),
-            () = &mut self.timer.sleep, if self.timer.deadline.is_some() => Wake::Timer,
+            () = self.timer.alarm.rings(), if self.timer.deadline.is_some() => Wake::Timer,
         }
     }
 
     /// Takes in what happened; `false`: stop.
-    fn on_wake(&mut self, wake: Wake) -> bool {
+    fn on_wake(&mut self, wake: Wake<R::Stream>) -> bool {
         match wake {
             Wake::Socket => self.on_socket(),
             Wake::Incoming(incoming) => {

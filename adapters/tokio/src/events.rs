@@ -173,7 +173,7 @@ impl AnswerSender {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rt"))]
 mod tests {
     use super::*;
 

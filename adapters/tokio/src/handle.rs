@@ -352,7 +352,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rt"))]
 mod tests {
     use super::*;
 

@@ -39,9 +39,12 @@ mod error;
 mod events;
 mod handle;
 mod metrics;
+#[cfg(feature = "rt")]
+mod on_tokio;
 mod options;
 mod persist;
 mod resolve;
+pub mod runtime;
 mod spawn;
 mod stream;
 mod udp;
@@ -53,5 +56,7 @@ pub use crate::handle::{Handle, Joined};
 pub use crate::metrics::SocketMetrics;
 pub use crate::options::Options;
 pub use crate::persist::{PersistReply, PersistRequest};
+pub use crate::spawn::node;
+#[cfg(feature = "rt")]
 pub use crate::spawn::{spawn, spawn_with_events};
 pub use tidings_core as core;

@@ -1,5 +1,6 @@
 //! Host names to addresses, a few at a time.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use tidings_core::ResolveId;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::driver::Completion;
+use crate::runtime::Runtime;
 
-/// Look-ups under way at the same time. Each holds a thread of the runtime's blocking pool.
+/// Look-ups under way at the same time. Each may hold a thread of the runtime.
 const CONCURRENT_MAX: usize = 8;
 
 /// Look-ups under way or waiting; more fail at once.
@@ -16,15 +18,17 @@ const OPEN_MAX: usize = 1024;
 
 /// Looks up names in tasks of their own.
 #[derive(Debug)]
-pub(crate) struct Resolver {
+pub(crate) struct Resolver<R> {
+    runtime: R,
     running: Arc<Semaphore>,
     open: Arc<Semaphore>,
     completions: mpsc::UnboundedSender<Completion>,
 }
 
-impl Resolver {
-    pub(crate) fn new(completions: mpsc::UnboundedSender<Completion>) -> Self {
+impl<R: Runtime> Resolver<R> {
+    pub(crate) fn new(runtime: R, completions: mpsc::UnboundedSender<Completion>) -> Self {
         Resolver {
+            runtime,
             running: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             open: Arc::new(Semaphore::new(OPEN_MAX)),
             completions,
@@ -41,25 +45,21 @@ impl Resolver {
             return;
         };
         let running = self.running.clone();
-        tokio::spawn(async move {
+        let looking = self.runtime.look_up(host.clone(), port);
+        self.runtime.spawn(async move {
             let _turn = running.acquire_owned().await;
-            let result = look_up(&host, port).await;
+            let result = found(&host, looking.await);
             drop(open);
             let _ = completions.send(Completion::Resolved { id, result });
         });
     }
 }
 
-/// Asks the system's resolver; errors in the words of the original.
-async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let text = match tokio::net::lookup_host((host, port)).await {
-        Ok(found) => {
-            let found: Vec<_> = found.collect();
-            if !found.is_empty() {
-                return Ok(found);
-            }
-            "no such host".into()
-        }
+/// What the system's resolver found; errors in the words of the original.
+fn found(host: &str, found: io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, String> {
+    let text = match found {
+        Ok(found) if !found.is_empty() => return Ok(found),
+        Ok(_) => "no such host".into(),
         Err(error) => reason(&error.to_string()),
     };
     Err(format!("lookup {host}: {text}"))
@@ -79,10 +79,12 @@ fn reason(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "rt")]
     #[tokio::test]
     async fn localhost_resolves_with_the_port_asked_for() {
         let (completions, mut outcomes) = mpsc::unbounded_channel();
-        Resolver::new(completions).start(ResolveId(7), "localhost".into(), 7946);
+        let tokio = crate::on_tokio::Tokio::current().unwrap();
+        Resolver::new(tokio, completions).start(ResolveId(7), "localhost".into(), 7946);
         match outcomes.recv().await {
             Some(Completion::Resolved { id: ResolveId(7), result: Ok(found) }) => {
                 assert!(found.iter().all(|addr| addr.ip().is_loopback() && addr.port() == 7946));

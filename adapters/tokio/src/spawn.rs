@@ -17,6 +17,7 @@ use crate::metrics::Counters;
 use crate::options::Options;
 use crate::persist::Records;
 use crate::resolve::Resolver;
+use crate::runtime::Runtime;
 use crate::stream::{Limits, Streams};
 use crate::udp::Udp;
 
@@ -40,6 +41,7 @@ const SPARE_BACKLOG: usize = 64 << 10;
 ///
 /// # Panics
 /// The runtime was built without time or I/O.
+#[cfg(feature = "rt")]
 pub fn spawn(config: Config, options: Options) -> Result<Handle, SpawnError> {
     Ok(spawn_with_events(config, options)?.0)
 }
@@ -52,10 +54,26 @@ pub fn spawn(config: Config, options: Options) -> Result<Handle, SpawnError> {
 ///
 /// # Panics
 /// As [`spawn`].
-pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle, Events), SpawnError> {
+#[cfg(feature = "rt")]
+pub fn spawn_with_events(config: Config, options: Options) -> Result<(Handle, Events), SpawnError> {
+    let runtime = crate::on_tokio::Tokio::current().ok_or(SpawnError::NoRuntime)?;
+    let (handle, events, task) = node(config, options, runtime.clone())?;
+    runtime.spawn(task);
+    Ok((handle, events))
+}
+
+/// Makes a node on any runtime: its handle, a subscription from the very first event on, and the
+/// future that is the node. It lives while that is polled; dropping it stops the node.
+///
+/// # Errors
+/// See [`SpawnError`].
+pub fn node<R: Runtime>(
+    mut config: Config,
+    options: Options,
+    runtime: R,
+) -> Result<(Handle, Events, impl Future<Output = ()> + Send + 'static), SpawnError> {
     config.validate()?;
     check(&config, &options)?;
-    let runtime = tokio::runtime::Handle::try_current().map_err(|_| SpawnError::NoRuntime)?;
     let sockets = bind(options.bind.unwrap_or(config.advertise))?;
     complete_advertise(&mut config, sockets.local)?;
 
@@ -80,11 +98,11 @@ pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle
     let open_max = config.stream.open_max + SPARE_SOCKETS;
     let driver = Driver {
         node,
-        udp: Udp::new(sockets.udp, options.datagram_backlog_max, counters.clone())
+        udp: Udp::new(&runtime, sockets.udp, options.datagram_backlog_max, counters.clone())
             .map_err(SpawnError::Socket)?,
-        acceptor: Acceptor::new(sockets.tcp, open_max, counters).map_err(SpawnError::Socket)?,
-        streams: Streams::new(limits(&config, &options)),
-        resolver: Resolver::new(completer.clone()),
+        acceptor: Acceptor::new(&runtime, sockets.tcp, open_max, counters).map_err(SpawnError::Socket)?,
+        streams: Streams::new(runtime.clone(), limits(&config, &options)),
+        resolver: Resolver::new(runtime.clone(), completer.clone()),
         records: Records::new(options.persist, completer.clone()),
         checks: Checks::new(options.checks, completer),
         events,
@@ -92,14 +110,13 @@ pub fn spawn_with_events(mut config: Config, options: Options) -> Result<(Handle
         completions,
         shared,
         clock,
-        timer: Timer::new(),
+        timer: Timer::new(runtime.alarm()),
         pending: Pending::default(),
     };
     let task = supervise(driver.run(), ender);
     #[cfg(feature = "tracing")]
     let task = tracing::Instrument::instrument(task, tracing::info_span!("node", name = %config.name));
-    runtime.spawn(task);
-    Ok((handle, Events::new(subscription)))
+    Ok((handle, Events::new(subscription), task))
 }
 
 /// What the node itself cannot know to be wrong.

@@ -5,19 +5,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tidings_core::StreamId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::accept::Incoming;
 use crate::error::os_text;
+use crate::runtime::{Alarm, Runtime, Stream};
 use crate::udp::canonical;
 
 /// Bytes read at once.
@@ -58,7 +56,8 @@ pub(crate) struct Limits {
 
 /// All open streams, as the node's task sees them.
 #[derive(Debug)]
-pub(crate) struct Streams {
+pub(crate) struct Streams<R> {
+    runtime: R,
     links: HashMap<StreamId, Link>,
     accepted: u64,
     reporter: mpsc::Sender<Report>,
@@ -88,10 +87,11 @@ struct Pending {
     _room: [OwnedSemaphorePermit; 2],
 }
 
-impl Streams {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl<R: Runtime> Streams<R> {
+    pub(crate) fn new(runtime: R, limits: Limits) -> Self {
         let (reporter, reports) = mpsc::channel(REPORTS_MAX);
         Streams {
+            runtime,
             links: HashMap::new(),
             accepted: 0,
             reporter,
@@ -108,11 +108,11 @@ impl Streams {
     }
 
     /// Takes over an accepted connection.
-    pub(crate) fn accept(&mut self, incoming: Incoming) -> StreamId {
+    pub(crate) fn accept(&mut self, incoming: Incoming<R::Stream>) -> StreamId {
         let id = StreamId::accepted(self.accepted);
         self.accepted += 1;
         let worker = self.worker(id, incoming.place);
-        tokio::spawn(worker.serve(incoming.stream));
+        self.runtime.spawn(worker.serve(incoming.stream));
         id
     }
 
@@ -125,7 +125,7 @@ impl Streams {
             return Err(format!("dial tcp {to}: too many streams open"));
         };
         let worker = self.worker(id, place);
-        tokio::spawn(worker.dial(to));
+        self.runtime.spawn(worker.dial(to));
         Ok(())
     }
 
@@ -162,11 +162,12 @@ impl Streams {
         self.links.remove(&id);
     }
 
-    fn worker(&mut self, id: StreamId, place: OwnedSemaphorePermit) -> Worker {
+    fn worker(&mut self, id: StreamId, place: OwnedSemaphorePermit) -> Worker<R> {
         let (sender, orders) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(self.limits.backlog_each_max));
         self.links.insert(id, Link { orders: sender, room });
         Worker {
+            runtime: self.runtime.clone(),
             id,
             orders,
             reporter: self.reporter.clone(),
@@ -179,7 +180,8 @@ impl Streams {
 
 /// One stream's task.
 #[derive(Debug)]
-struct Worker {
+struct Worker<R> {
+    runtime: R,
     id: StreamId,
     orders: mpsc::UnboundedReceiver<Order>,
     reporter: mpsc::Sender<Report>,
@@ -195,11 +197,11 @@ enum Slice {
     NotReady,
 }
 
-impl Worker {
+impl<R: Runtime> Worker<R> {
     /// Connects, then serves the connection; a close before that abandons it.
     async fn dial(mut self, to: SocketAddr) {
         let stream = {
-            let mut connecting = std::pin::pin!(TcpStream::connect(to));
+            let mut connecting = std::pin::pin!(self.runtime.connect(to));
             loop {
                 tokio::select! {
                     result = &mut connecting => break result,
@@ -224,9 +226,9 @@ impl Worker {
     }
 
     /// Moves bytes both ways until the core closes the stream or it fails.
-    async fn serve(mut self, stream: TcpStream) {
+    async fn serve(mut self, stream: R::Stream) {
         // Messages are written as a whole; waiting for more would only delay them.
-        let _ = stream.set_nodelay(true);
+        let _ = stream.socket().set_tcp_nodelay(true);
         let mut reading = true;
         let mut answered = !self.pending.is_empty();
         let mut buffer = BytesMut::new();
@@ -240,7 +242,7 @@ impl Worker {
                     }
                     // Turned away without a word: nothing to flush or to wait for.
                     Some(Order::Close) if !answered => return,
-                    Some(Order::Close) => return close(stream, self.pending, self.linger).await,
+                    Some(Order::Close) => return self.close(&stream).await,
                     None => return,
                 },
                 _ = stream.readable(), if reading => match read(&stream, &mut buffer) {
@@ -271,18 +273,49 @@ impl Worker {
         }
     }
 
+    /// Writes what is pending and closes, both within bounds.
+    async fn close(mut self, stream: &R::Stream) {
+        let mut alarm = self.runtime.alarm();
+        alarm.set(Instant::now() + self.linger);
+        while !self.pending.is_empty() {
+            tokio::select! {
+                _ = stream.writable() => if write(stream, &mut self.pending).is_err() {
+                    return;
+                },
+                () = alarm.rings() => return,
+            }
+        }
+        if stream.socket().shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        // Closing with bytes unread would reset the connection, and with it destroy what the peer has
+        // not read yet: let it finish first.
+        alarm.set(Instant::now() + DRAIN);
+        let mut scratch = BytesMut::with_capacity(1 << 10);
+        loop {
+            tokio::select! {
+                _ = stream.readable() => match stream.try_read(&mut scratch, 1 << 10) {
+                    Ok(1..) => scratch.clear(),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Ok(0) | Err(_) => return,
+                },
+                () = alarm.rings() => return,
+            }
+        }
+    }
+
     /// Tells the node; `false` if it is gone.
     async fn report(&self, news: News) -> bool {
         self.reporter.send(Report { id: self.id, news }).await.is_ok()
     }
 }
 
-fn read(stream: &TcpStream, buffer: &mut BytesMut) -> io::Result<Slice> {
+fn read(stream: &impl Stream, buffer: &mut BytesMut) -> io::Result<Slice> {
     // Space is taken only now that there is something to read: idle connections hold none.
     if buffer.capacity() < SLICE / 4 {
         buffer.reserve(SLICE);
     }
-    match stream.try_read_buf(buffer) {
+    match stream.try_read(buffer, SLICE) {
         Ok(0) => Ok(Slice::End),
         Ok(_) => Ok(Slice::Data(buffer.split().freeze())),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Slice::NotReady),
@@ -291,7 +324,7 @@ fn read(stream: &TcpStream, buffer: &mut BytesMut) -> io::Result<Slice> {
 }
 
 /// Writes as much as the socket takes.
-fn write(stream: &TcpStream, pending: &mut VecDeque<Pending>) -> io::Result<()> {
+fn write(stream: &impl Stream, pending: &mut VecDeque<Pending>) -> io::Result<()> {
     while let Some(first) = pending.front_mut() {
         if !first.bytes.is_empty() {
             match stream.try_write(&first.bytes) {
@@ -307,36 +340,18 @@ fn write(stream: &TcpStream, pending: &mut VecDeque<Pending>) -> io::Result<()> 
     Ok(())
 }
 
-/// Writes what is pending and closes, both within bounds.
-async fn close(mut stream: TcpStream, mut pending: VecDeque<Pending>, linger: Duration) {
-    let flush = async {
-        while let Some(next) = pending.pop_front() {
-            stream.write_all(&next.bytes).await?;
-        }
-        stream.shutdown().await
-    };
-    if !matches!(timeout(linger, flush).await, Ok(Ok(()))) {
-        return;
-    }
-    // Closing with bytes unread would reset the connection, and with it destroy what the peer has
-    // not read yet: let it finish first.
-    let drain = async {
-        let mut scratch = [0; 1 << 10];
-        while matches!(stream.read(&mut scratch).await, Ok(1..)) {}
-    };
-    let _ = timeout(DRAIN, drain).await;
-}
-
 /// A broken stream in the words of the original: `read tcp LOCAL->PEER: read: reason`.
-fn failure(stream: &TcpStream, doing: &str, error: &io::Error) -> String {
+fn failure(stream: &impl Stream, doing: &str, error: &io::Error) -> String {
     let reason = os_text(error);
-    match (stream.local_addr(), stream.peer_addr()) {
-        (Ok(local), Ok(peer)) => {
+    let socket = stream.socket();
+    let addr = |addr: io::Result<socket2::SockAddr>| addr.ok()?.as_socket();
+    match (addr(socket.local_addr()), addr(socket.peer_addr())) {
+        (Some(local), Some(peer)) => {
             format!("{doing} tcp {}->{}: {doing}: {reason}", canonical(local), canonical(peer))
         }
         _ => format!("{doing} tcp: {doing}: {reason}"),
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rt"))]
 mod tests;

@@ -11,10 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
 use crate::metrics::Counters;
+use crate::runtime::{Datagrams, Runtime};
 
 /// Datagrams taken in one wake-up, so that timers and streams get their turn.
 pub(crate) const BATCH_MAX: usize = 64;
@@ -27,8 +26,8 @@ const SOCKET_BUFFER: usize = 2 << 20;
 
 /// The gossip socket.
 #[derive(Debug)]
-pub(crate) struct Udp {
-    socket: UdpSocket,
+pub(crate) struct Udp<D> {
+    socket: D,
     buffer: Box<[u8]>,
     /// Datagrams the socket had no room for, oldest first.
     backlog: VecDeque<(SocketAddr, Bytes)>,
@@ -37,8 +36,9 @@ pub(crate) struct Udp {
     counters: Arc<Counters>,
 }
 
-impl Udp {
+impl<D: Datagrams> Udp<D> {
     pub(crate) fn new(
+        runtime: &impl Runtime<Datagrams = D>,
         socket: std::net::UdpSocket,
         backlog_max: usize,
         counters: Arc<Counters>,
@@ -47,7 +47,7 @@ impl Udp {
         enlarge_buffer(&socket);
         let is_ipv6 = socket.local_addr()?.is_ipv6();
         Ok(Udp {
-            socket: UdpSocket::from_std(socket)?,
+            socket: runtime.datagrams(socket)?,
             buffer: vec![0; DATAGRAM_MAX].into_boxed_slice(),
             backlog: VecDeque::new(),
             backlog_max,
@@ -58,13 +58,7 @@ impl Udp {
 
     /// Waits until datagrams can be received, or waiting ones sent.
     pub(crate) async fn ready(&self) {
-        let interest = if self.backlog.is_empty() {
-            Interest::READABLE
-        } else {
-            Interest::READABLE | Interest::WRITABLE
-        };
-        // Fails only when the runtime shuts down, and this task with it.
-        let _ = self.socket.ready(interest).await;
+        self.socket.ready(!self.backlog.is_empty()).await;
     }
 
     /// Hands at most [`BATCH_MAX`] received datagrams to `each`.
@@ -148,14 +142,18 @@ fn mapped(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rt"))]
 mod tests {
-    use super::*;
+    use tokio::net::UdpSocket;
 
-    fn udp(bind: &str, backlog_max: usize) -> (Udp, Arc<Counters>) {
+    use super::*;
+    use crate::on_tokio::Tokio;
+
+    fn udp(bind: &str, backlog_max: usize) -> (Udp<UdpSocket>, Arc<Counters>) {
+        let tokio = Tokio::current().unwrap();
         let counters = Arc::new(Counters::default());
         let socket = std::net::UdpSocket::bind(bind).unwrap();
-        (Udp::new(socket, backlog_max, counters.clone()).unwrap(), counters)
+        (Udp::new(&tokio, socket, backlog_max, counters.clone()).unwrap(), counters)
     }
 
     #[tokio::test]
@@ -214,7 +212,7 @@ mod tests {
     async fn an_ipv6_socket_talks_to_ipv4_peers_under_their_own_addresses() {
         let Ok(socket) = std::net::UdpSocket::bind("[::]:0") else { return };
         let counters = Arc::new(Counters::default());
-        let mut udp = Udp::new(socket, 8, counters.clone()).unwrap();
+        let mut udp = Udp::new(&Tokio::current().unwrap(), socket, 8, counters.clone()).unwrap();
         let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let addr = peer.local_addr().unwrap();
         let own = SocketAddr::new("127.0.0.1".parse().unwrap(), udp.socket.local_addr().unwrap().port());

@@ -1,8 +1,10 @@
 //! Streams against real sockets on the loopback interface.
 
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::on_tokio::Tokio;
 
 const LIMITS: Limits = Limits {
     dialled_max: 4,
@@ -11,6 +13,10 @@ const LIMITS: Limits = Limits {
     linger: Duration::from_secs(10),
 };
 
+fn streams() -> Streams<Tokio> {
+    Streams::new(Tokio::current().unwrap(), LIMITS)
+}
+
 async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -18,7 +24,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 /// An accepted connection in the care of `streams`, and its other end.
-async fn accepted(streams: &mut Streams) -> (StreamId, TcpStream) {
+async fn accepted(streams: &mut Streams<Tokio>) -> (StreamId, TcpStream) {
     let (listener, addr) = listen().await;
     let peer = TcpStream::connect(addr).await.unwrap();
     let (stream, from) = listener.accept().await.unwrap();
@@ -26,7 +32,7 @@ async fn accepted(streams: &mut Streams) -> (StreamId, TcpStream) {
     (streams.accept(Incoming { stream, from, place }), peer)
 }
 
-async fn news(streams: &mut Streams) -> News {
+async fn news(streams: &mut Streams<Tokio>) -> News {
     streams.reports.recv().await.unwrap().news
 }
 
@@ -39,7 +45,7 @@ fn some_id() -> StreamId {
 async fn a_refused_connection_fails_in_the_words_of_the_original() {
     let (listener, addr) = listen().await;
     drop(listener);
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     streams.connect(some_id(), addr).unwrap();
     match news(&mut streams).await {
         News::Failed(text) => assert_eq!(text, format!("dial tcp {addr}: connect: connection refused")),
@@ -50,7 +56,7 @@ async fn a_refused_connection_fails_in_the_words_of_the_original() {
 #[tokio::test]
 async fn a_dialled_stream_carries_bytes_both_ways_and_reports_its_end() {
     let (listener, addr) = listen().await;
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let id = some_id();
     streams.connect(id, addr).unwrap();
     // Bytes given before the connection stands are kept.
@@ -79,7 +85,7 @@ async fn a_dialled_stream_carries_bytes_both_ways_and_reports_its_end() {
 
 #[tokio::test]
 async fn a_closed_stream_is_written_to_its_end_first() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (id, mut peer) = accepted(&mut streams).await;
     let message = Bytes::from(vec![7; 4 << 20]);
     streams.send(id, message.clone()).unwrap();
@@ -93,7 +99,7 @@ async fn a_closed_stream_is_written_to_its_end_first() {
 
 #[tokio::test]
 async fn an_answer_survives_bytes_that_were_never_read() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (id, mut peer) = accepted(&mut streams).await;
     peer.write_all(&[1; 50_000]).await.unwrap();
     assert!(matches!(news(&mut streams).await, News::Data(_)));
@@ -107,7 +113,7 @@ async fn an_answer_survives_bytes_that_were_never_read() {
 
 #[tokio::test]
 async fn a_peer_that_never_reads_holds_no_more_than_its_backlog() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (id, _peer) = accepted(&mut streams).await;
     let chunk = Bytes::from(vec![0; 1 << 20]);
     let mut sent = 0;
@@ -129,7 +135,7 @@ async fn a_peer_that_never_reads_holds_no_more_than_its_backlog() {
 
 #[tokio::test]
 async fn all_streams_together_hold_no_more_than_the_common_backlog() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (first, _peer) = accepted(&mut streams).await;
     let (second, _peer) = accepted(&mut streams).await;
     // No await in between: nothing is written meanwhile.
@@ -141,7 +147,7 @@ async fn all_streams_together_hold_no_more_than_the_common_backlog() {
 #[tokio::test]
 async fn too_many_dialled_streams_are_refused() {
     let (_listener, addr) = listen().await;
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     for n in 0..4 {
         streams.connect(StreamId::accepted(n), addr).unwrap();
     }
@@ -157,7 +163,7 @@ async fn too_many_dialled_streams_are_refused() {
 
 #[tokio::test]
 async fn a_reader_that_is_behind_makes_peers_wait() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (_, mut peer) = accepted(&mut streams).await;
     let sent = 32 << 20;
     let writer = tokio::spawn(async move { peer.write_all(&vec![0; sent]).await });
@@ -181,7 +187,7 @@ async fn a_reader_that_is_behind_makes_peers_wait() {
 
 #[tokio::test]
 async fn peers_see_the_end_when_the_node_is_gone() {
-    let mut streams = Streams::new(LIMITS);
+    let mut streams = streams();
     let (_, mut peer) = accepted(&mut streams).await;
     drop(streams);
     assert_eq!(peer.read(&mut [0; 8]).await.unwrap(), 0);
