@@ -85,3 +85,8 @@ pub fn node(
     let (handle, events, task) = tidings_tokio::node(config, options, tasks.runtime())?;
     Ok((handle, events, tasks.run(task)))
 }
+
+/// The README's code is tried with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

@@ -56,10 +56,12 @@ impl Runtime for AsyncIo {
         Async::new(listener).map(Listening)
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would borrow the runtime")]
     fn connect(&self, to: SocketAddr) -> impl Future<Output = io::Result<Tcp>> + Send + 'static {
         async move { Async::<TcpStream>::connect(to).await.map(Tcp) }
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would borrow the runtime")]
     fn look_up(
         &self,
         host: String,

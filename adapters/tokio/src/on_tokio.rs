@@ -43,6 +43,7 @@ impl Runtime for Tokio {
         TcpStream::connect(to)
     }
 
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would borrow the runtime")]
     fn look_up(
         &self,
         host: String,
