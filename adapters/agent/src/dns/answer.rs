@@ -16,6 +16,8 @@ use crate::config::DnsConfig;
 
 /// Names that are followed from one to the next.
 const DEPTH: usize = 3;
+/// Names of our own that are looked up for one answer, besides what it is about.
+const FOLLOWED_MAX: usize = 64;
 /// What every agent says of itself.
 const SEGMENT: &str = "consul-network-segment=";
 /// What nodes say with such names is told without the name.
@@ -28,6 +30,12 @@ pub(super) enum Outcome {
     Reply(Reply),
     /// It is not ours to answer, but perhaps others can; without others it fails like this.
     Elsewhere(Rcode),
+}
+
+/// An instance that may be used, and how it fares.
+struct Usable<'a> {
+    instance: Instance<'a>,
+    health: Health,
 }
 
 /// Where something is reached.
@@ -212,31 +220,25 @@ impl Asked<'_> {
     }
 
     /// The instances of a service that may be used, shuffled.
-    fn instances(&self, service: &str, tag: Option<&str>) -> Vec<Instance<'_>> {
+    fn instances(&self, service: &str, tag: Option<&str>) -> Vec<Usable<'_>> {
         let worst = if self.config.only_passing { Health::Passing } else { Health::Warning };
         let tagged = |instance: &Instance<'_>| {
             tag.is_none_or(|tag| instance.service.tags.iter().any(|own| own.to_lowercase() == tag))
         };
-        let usable = |it: &Instance<'_>| tagged(it) && it.health() <= worst;
-        let mut found: Vec<_> = self.catalog.service(service).filter(usable).collect();
+        let instances = self.catalog.service(service).filter(tagged);
+        let usable = instances.map(|instance| Usable { health: instance.health(), instance });
+        let mut found: Vec<_> = usable.filter(|usable| usable.health <= worst).collect();
         self.dice.shuffle(&mut found);
         found
     }
 
     /// Where instances are reached: each address once, or, if there is none, the first of their names
     /// with what it stands for.
-    fn reached(
-        &self,
-        owner: &Name,
-        found: &[Instance<'_>],
-        kind: u16,
-        ttl: u32,
-        depth: usize,
-    ) -> Vec<Record> {
+    fn reached(&self, owner: &Name, found: &[Usable<'_>], kind: u16, ttl: u32, depth: usize) -> Vec<Record> {
         let mut addresses = HashSet::new();
         let mut records = Vec::new();
         let mut named = None;
-        for instance in found {
+        for Usable { instance, .. } in found {
             match Place::of(instance) {
                 Place::At(addr) if is_asked(kind, addr) && addresses.insert(addr) => {
                     records.push(Record { owner: owner.clone(), ttl, data: Data::of(addr) });
@@ -264,7 +266,13 @@ impl Asked<'_> {
                 records.push(Record { owner: owner.clone(), ttl, data: Data::Cname(name.clone()) });
                 if depth < DEPTH {
                     let subject = subject(self.zone, &name);
-                    records.extend(self.addresses(&name, &subject, kind, depth + 1).unwrap_or_default());
+                    for record in self.addresses(&name, &subject, kind, depth + 1).unwrap_or_default() {
+                        // Names may lead back to where they came from.
+                        let again = matches!(record.data, Data::Cname(_)) && records.contains(&record);
+                        if !again {
+                            records.push(record);
+                        }
+                    }
                 }
             }
             Place::At(_) | Place::Nowhere => {}
@@ -298,20 +306,19 @@ impl Asked<'_> {
 
     /// An SRV record of each instance; with them the addresses of what they name, and what their
     /// nodes say of themselves. Everything once.
-    fn locations(&self, owner: &Name, found: &[Instance<'_>], ttl: u32) -> Reply {
+    fn locations(&self, owner: &Name, found: &[Usable<'_>], ttl: u32) -> Reply {
         let mut reply = Reply { counted: true, ..Reply::of(Vec::new()) };
         let (mut known, mut targets, mut nodes) = (HashSet::new(), HashSet::new(), HashSet::new());
-        for instance in found {
+        let mut followed = 0;
+        for usable in found {
             if reply.answers.len() >= self.records_max {
                 reply.shortened = true;
                 break;
             }
+            let Usable { instance, health } = usable;
             let Some((target, place)) = self.target(instance) else { continue };
             let weights = instance.service.weights;
-            let weight = match instance.health() {
-                Health::Passing => weights.passing,
-                _ => weights.warning,
-            };
+            let weight = if *health == Health::Passing { weights.passing } else { weights.warning };
             // Any number can be registered as a port.
             let port = u16::try_from(instance.service.port).unwrap_or(0);
             if !known.insert((target.clone(), port, weight)) {
@@ -320,14 +327,18 @@ impl Asked<'_> {
             let data = Data::Srv { weight, port, target: target.clone() };
             reply.answers.push(Record { owner: owner.clone(), ttl, data });
             if targets.insert(target.clone()) {
-                let addresses = match place {
-                    Some(addr) => vec![Record { owner: target, ttl, data: Data::of(addr) }],
-                    None => {
-                        let subject = subject(self.zone, &target);
-                        self.addresses(&target, &subject, kind::ANY, 1).unwrap_or_default()
+                match place {
+                    Some(addr) => {
+                        reply.additionals.push(Record { owner: target, ttl, data: Data::of(addr) });
                     }
-                };
-                reply.additionals.extend(addresses);
+                    None if followed < FOLLOWED_MAX => {
+                        followed += 1;
+                        let subject = subject(self.zone, &target);
+                        let addresses = self.addresses(&target, &subject, kind::ANY, 1);
+                        reply.additionals.extend(addresses.unwrap_or_default());
+                    }
+                    None => {}
+                }
             }
             let room = reply.additionals.len() < self.records_max;
             if self.config.node_meta_txt

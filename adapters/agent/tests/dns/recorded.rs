@@ -196,3 +196,24 @@ fn every_difference_is_one_of_a_recorded_case() {
     let stale: Vec<_> = DIFFERENCES.iter().filter(|(id, _)| !ids.contains(*id)).collect();
     assert!(stale.is_empty(), "{stale:?}");
 }
+
+#[tokio::test]
+async fn names_that_lead_back_to_themselves_come_to_an_end() {
+    let agent = agent(&spec("alpha", "127.0.1.12", &[])).await;
+    for (name, address) in [
+        ("self", "self.service.consul"),
+        ("ping", "Pong.service.consul"),
+        ("pong", "ping.service.dc1.consul"),
+    ] {
+        let body = format!(r#"{{"Name":"{name}","Port":1,"Address":"{address}"}}"#);
+        put(&agent, "/v1/agent/service/register", &body).await;
+    }
+    let own = ["self.service.consul. 0 IN CNAME self.service.consul."];
+    assert_eq!(Question::of(&["self.service.consul"]).ask(dns(&agent)).await.answers(), own);
+    let answer = Question::of(&["ping.service.consul"]).ask(dns(&agent)).await;
+    let aliases = answer.answers();
+    assert!((2..=4).contains(&aliases.len()) && aliases.iter().all(|it| it.contains("CNAME")), "{aliases:?}");
+    let answer = Question::of(&["+tcp", "ping.service.consul", "SRV"]).ask(dns(&agent)).await;
+    assert_eq!(answer.answers(), ["ping.service.consul. 0 IN SRV 1 1 1 Pong.service.consul."]);
+    assert_eq!(Question::of(&["self.service.consul", "SRV"]).ask(dns(&agent)).await.rcode(), "NOERROR");
+}
