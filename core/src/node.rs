@@ -11,7 +11,6 @@ use crate::error::{ConfigError, Misuse};
 use crate::input::{Input, StreamEvent};
 use crate::metrics::{Metrics, Stats};
 use crate::output::Output;
-use crate::registry::command::RegistryError;
 use crate::registry::{OwnCheck, Registry, RegistryView};
 use crate::serf::coordinate::Coordinate;
 use crate::serf::restore::Restored;
@@ -368,13 +367,7 @@ impl Node {
                 return or_reply(cx, token, |cx| serf.update_tags(cx, swim, token, delete, set, replace));
             }
             Command::Keys(keys) => return serf.command_keys(cx, swim, token, &keys),
-            Command::Registry(command) => match &mut self.registry {
-                Some(registry) => {
-                    let is_agent = |name: &str| is_agent(swim, name);
-                    return registry.command(cx, token, is_agent, *command);
-                }
-                None => Err(CommandError::Registry(RegistryError::Off)),
-            },
+            Command::Registry(command) => return self.on_registry_command(token, *command),
         };
         reply(cx, token, result);
     }
@@ -403,12 +396,6 @@ impl Node {
     pub fn advertised(&self) -> SocketAddr {
         self.swim.addr
     }
-}
-
-/// Whether somebody of this name is a member that has not left.
-fn is_agent(swim: &Swim, name: &str) -> bool {
-    let member = swim.members.get(name);
-    member.is_some_and(|member| !matches!(member.status, Status::None | Status::Left))
 }
 
 /// Runs what answers its command later, unless it fails at once.

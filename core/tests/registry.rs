@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::registry::catalog::Catalog;
-use tidings_core::registry::check::{Action, CheckSpec, Health, Probe};
+use tidings_core::registry::check::{Action, Check, CheckSpec, Health, Probe};
 use tidings_core::registry::command::{Erase, Erased, RegistryCommand, RegistryError, Write};
+use tidings_core::registry::encoding::Told;
 use tidings_core::registry::node::NodeInfo;
+use tidings_core::registry::record::{Key, Kind, Stamp};
 use tidings_core::registry::service::Service;
 use tidings_core::{
     CheckId, Command, CommandError, Config, Event, Input, Node, Output, Persist, Reply, Restored, Time, Token,
@@ -315,10 +317,94 @@ fn an_agent_may_speak_for_nodes_that_are_none() {
     agent.ask(write(Some(info))).unwrap();
     assert_eq!(agent.web(), [("web9".into(), Health::Passing)]);
     assert_eq!(agent.catalog.service("web").next().unwrap().address(), "10.9.9.9");
-    let own = RegistryCommand::Write(Write { node: "a".into(), ..Write::default() });
-    assert_eq!(agent.ask(own), refused(RegistryError::IsAgent("a".into())));
     agent.ask(RegistryCommand::Erase(Erase { node: "db".into(), what: Erased::Node })).unwrap();
     assert!(agent.web().is_empty() && agent.catalog.node("db").is_none());
+}
+
+fn said(name: &str, service: &str, status: Health, output: &str) -> Check {
+    Check { name: name.into(), service_id: service.into(), status, output: output.into(), ..Check::default() }
+}
+
+#[test]
+fn what_is_written_about_the_agent_itself_is_registered_there() {
+    let mut agent = Agent::start();
+    let action = Arc::new(Action::Tcp { address: "h:1".into() });
+    let probe = Probe::Run { interval: SECOND, timeout: SECOND, action };
+    agent.register("1", vec![check("ttl", Probe::Ttl(60 * SECOND)), check("probed", probe)]);
+    let write = |service: Option<&str>, checks: Vec<(&str, Check)>| {
+        let info = Some(NodeInfo { address: "192.0.2.1".into(), ..NodeInfo::default() });
+        let service = service.map(|id| (id.into(), Service { name: "web".into(), ..Service::default() }));
+        let checks = checks.into_iter().map(|(id, check)| (id.into(), check)).collect();
+        RegistryCommand::Write(Write { node: "a".into(), info, service, checks })
+    };
+    let critical = said("written", "2", Health::Critical, "no");
+    agent.ask(write(Some("2"), vec![("written", critical.clone())])).unwrap();
+    agent.ask(write(None, vec![("ttl", said("ttl", "1", Health::Warning, "so so"))])).unwrap();
+    let seen = |agent: &Agent, id: &str| {
+        let it = agent.node.check(id).unwrap();
+        (it.status, it.output.to_string())
+    };
+    assert_eq!(seen(&agent, "written"), (Health::Critical, "no".into()));
+    assert_eq!(seen(&agent, "ttl"), (Health::Warning, "so so".into()));
+    assert_ne!(
+        agent.catalog.node("a").unwrap().info().unwrap().address,
+        "192.0.2.1".into(),
+        "that it says itself"
+    );
+    // Nothing is written by half.
+    for (checks, error) in [
+        (
+            vec![("new", said("new", "", Health::Passing, "")), ("probed", critical.clone())],
+            RegistryError::Probed("probed".into()),
+        ),
+        (vec![("serfHealth", critical.clone())], RegistryError::Probed("serfHealth".into())),
+        (vec![("new", said("new", "9", Health::Passing, ""))], RegistryError::NoService("9".into())),
+    ] {
+        assert_eq!(agent.ask(write(Some("3"), checks)), refused(error));
+        assert!(agent.web().len() == 2 && agent.node.check("new").is_none());
+    }
+    let erase = |what| RegistryCommand::Erase(Erase { node: "a".into(), what });
+    agent.ask(erase(Erased::Check("written".into()))).unwrap();
+    agent.ask(erase(Erased::Service("1".into()))).unwrap();
+    assert_eq!(agent.web(), [("2".into(), Health::Passing)]);
+    assert_eq!(agent.ask(erase(Erased::Node)), refused(RegistryError::IsAlive("a".into())));
+}
+
+#[test]
+fn claims_of_a_later_run_are_later() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    let claim = |agent: &mut Agent, node: &str| {
+        let info = Some(NodeInfo { address: "192.0.2.1".into(), ..NodeInfo::default() });
+        agent.ask(RegistryCommand::Write(Write { node: node.into(), info, ..Write::default() })).unwrap();
+        agent.catalog.node(node).unwrap().info().unwrap().claimed
+    };
+    let before: Vec<_> = ["x", "y", "z"].map(|node| claim(&mut agent, node)).into();
+    let mut again = Agent::start_with(Some(&agent.disk), 8);
+    let after = claim(&mut again, "w");
+    assert!(before.iter().all(|claimed| *claimed < after), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_count_that_others_raised_outlives_a_crash() {
+    let mut agent = Agent::start_with(Some(&[]), 7);
+    agent.register("1", vec![]);
+    // A clock that was set back since: an earlier run had a greater number, and somebody remembers it.
+    let key = Key { owner: "a".into(), node: "a".into(), kind: Kind::Service, id: "1".into() };
+    let mut gossip = vec![8, b'T', 0];
+    Told::Gone(key, Stamp { generation: 100, version: 5 }).encode(&mut gossip);
+    let from = "10.0.0.2:7946".parse().unwrap();
+    agent.node.handle_input(agent.now, Input::Datagram { from, payload: &gossip }).unwrap();
+    agent.drain();
+    let stamp = |agent: &Agent, id: &str| {
+        let records = agent.node.registry();
+        let stamps = records.records().iter().filter(|it| *it.key().id == *id).map(|it| it.stamp());
+        stamps.last().unwrap()
+    };
+    let raised = stamp(&agent, "1");
+    assert_eq!(raised.generation, 100);
+    let mut again = Agent::start_with(Some(&agent.disk), 8);
+    again.register("2", vec![]);
+    assert!(stamp(&again, "2") > raised, "{:?}", stamp(&again, "2"));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 mod common;
 
 use common::{Cluster, ms, secs};
-use tidings_core::registry::command::{RegistryCommand, Write};
+use tidings_core::registry::check::{Check, Health};
+use tidings_core::registry::command::{Erase, Erased, RegistryCommand, RegistryError, Write};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::Service;
-use tidings_core::{Command, Config, Event, Reply, Status};
+use tidings_core::{Command, CommandError, Config, Event, Reply, Status};
 
 fn with_registry(config: &mut Config) {
     config.registry.enabled = true;
@@ -258,6 +259,82 @@ fn of_two_claims_of_one_node_all_see_the_later_one() {
     cluster.until("one claim stands", secs(5), |c| (0..6).all(|host| claims(c, host) == ["n4"]));
     let lost = Event::NodeClaimLost { node: "printer".into(), to: "n4".into() };
     assert!(cluster.hosts[1].events.iter().any(|(_, event)| *event == lost));
+}
+
+/// What the catalog is asked about a member.
+fn about(node: &str, service: Option<&str>, check: Option<&str>) -> RegistryCommand {
+    let info = Some(NodeInfo { address: "192.0.2.1".into(), ..NodeInfo::default() });
+    let service = service.map(|id| (id.into(), web("written")));
+    let checks = check.map(|id| (id.into(), Check { name: id.into(), ..Check::default() }));
+    RegistryCommand::Write(Write { node: node.into(), info, service, checks: checks.into_iter().collect() })
+}
+
+fn refusal(cluster: &mut Cluster, host: usize, command: RegistryCommand) -> RegistryError {
+    match cluster.ask(host, Command::Registry(Box::new(command))) {
+        Err(CommandError::Registry(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_catalog_write_about_another_agent_is_that_agents_to_decide() {
+    let mut cluster = cluster(5);
+    cluster.run(secs(10));
+    write(&mut cluster, 1, about("n3", Some("s"), Some("c")));
+    assert!(knows(&cluster, 3, "n3", "s", "written"), "it is in force when the client is told so");
+    assert_eq!(cluster.hosts[3].node().check("c").unwrap().status, Health::Critical);
+    cluster.until("all know it", secs(3), |c| (0..5).all(|host| knows(c, host, "n3", "s", "written")));
+    let error = refusal(&mut cluster, 1, about("n3", None, Some("serfHealth")));
+    assert_eq!(
+        error,
+        RegistryError::Refused(
+            "check \"serfHealth\" is probed by its agent: its state cannot be written".into()
+        )
+    );
+    let erase = |what| RegistryCommand::Erase(Erase { node: "n3".into(), what });
+    write(&mut cluster, 2, erase(Erased::Check("c".into())));
+    write(&mut cluster, 2, erase(Erased::Service("s".into())));
+    assert_eq!(instances(&cluster, 3), []);
+    let error = refusal(&mut cluster, 2, erase(Erased::Node));
+    assert_eq!(
+        error,
+        RegistryError::Refused("node \"n3\" is an agent, and alive: it goes when it leaves".into())
+    );
+    let metrics = cluster.hosts.iter().map(|host| host.node().metrics().refused).sum::<u64>();
+    assert_eq!(metrics, 0);
+}
+
+#[test]
+fn a_catalog_write_that_nobody_can_decide_says_why() {
+    let mut cluster = Cluster::with(4, |i, config| {
+        if i != 3 {
+            with_registry(config);
+        }
+    })
+    .joined();
+    cluster.run(secs(10));
+    assert_eq!(
+        refusal(&mut cluster, 0, about("n3", Some("s"), None)),
+        RegistryError::NoRegistry("n3".into())
+    );
+    cluster.net.partition(&[&[0, 1, 3], &[2]]);
+    let error = refusal(&mut cluster, 0, about("n2", Some("s"), None));
+    assert!(matches!(error, RegistryError::NotForwarded(ref node, _) if node == "n2"), "{error}");
+    cluster.run(secs(60));
+    assert_eq!(refusal(&mut cluster, 0, about("n2", Some("s"), None)), RegistryError::NotAlive("n2".into()));
+    let big = "x".repeat(200_000);
+    let command = RegistryCommand::Write(Write {
+        node: "n1".into(),
+        service: Some(("s".into(), web(&big))),
+        ..Write::default()
+    });
+    assert!(
+        matches!(refusal(&mut cluster, 0, command), RegistryError::Refused(_)),
+        "that agent takes no more either"
+    );
+    for host in 0..4 {
+        assert_eq!(instances(&cluster, host), [], "n{host}");
+    }
 }
 
 #[test]

@@ -18,4 +18,5 @@ pub mod http;
 pub mod log;
 pub mod quote;
 pub mod server;
+pub mod tls;
 mod uuid;

@@ -49,6 +49,7 @@ impl Agent {
             pretty: false,
             scripts: true,
             token: None,
+            certificates: None,
             reload: tokio::sync::mpsc::channel(1).0,
         };
         let server = Server::start(listener, setup).unwrap();

@@ -69,6 +69,35 @@ async fn what_one_agent_is_told_the_other_shows() {
 }
 
 #[tokio::test]
+async fn a_catalog_write_about_another_agent_goes_there() {
+    let (_cluster, [alpha, bravo]) = two().await;
+    let write = |node: &str, check: &str| {
+        let service = json!({"ID": "w1", "Service": "web", "Port": 80});
+        let check =
+            json!({"CheckID": check, "Name": "c", "ServiceID": "w1", "Status": "warning", "Output": "so so"});
+        json!({"Node": node, "Address": "192.0.2.1", "Service": service, "Check": check}).to_string()
+    };
+    for node in ["bravo", "alpha"] {
+        let answer = put(alpha, "/v1/catalog/register", &write(node, "c1")).await;
+        assert_eq!((answer.status, answer.text()), (200, "true".into()), "{node}");
+    }
+    for addr in [alpha, bravo] {
+        assert_eq!(get(addr, "/v1/agent/services").await.json()["w1"]["Port"], json!(80));
+        assert_eq!(get(addr, "/v1/agent/checks").await.json()["c1"]["Output"], json!("so so"));
+        let both = |found: &Value| found.as_array().is_some_and(|all| all.len() == 2);
+        until(addr, "/v1/health/service/web", both).await;
+    }
+    let answer = put(alpha, "/v1/catalog/register", &write("bravo", "serfHealth")).await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.text(), "check \"serfHealth\" is probed by its agent: its state cannot be written");
+    let answer = put(alpha, "/v1/catalog/deregister", r#"{"Node":"bravo"}"#).await;
+    assert_eq!(answer.text(), "node \"bravo\" is an agent, and alive: it goes when it leaves");
+    let answer = put(alpha, "/v1/catalog/deregister", r#"{"Node":"bravo","ServiceID":"w1"}"#).await;
+    assert_eq!(answer.text(), "true");
+    assert_eq!(get(bravo, "/v1/agent/services").await.json(), json!({}));
+}
+
+#[tokio::test]
 async fn many_tags_reach_the_other_agent_too() {
     let (_cluster, [alpha, bravo]) = two().await;
     // 64 KiB, far more than a datagram holds.

@@ -107,7 +107,7 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
         (
             vec!["-http-addr=0.0.0.0:0".into()],
             "HTTP on 0.0.0.0:0 can be reached from other hosts, who could register and deregister services: \
-             set -http-token, or -http-open if that is wanted"
+             set -http-token, -http-cert-file and -http-key-file, or -http-open if that is wanted"
                 .to_owned(),
         ),
         (vec!["-data-dir=file".into()], "Failed to start the Serf agent: mkdir file: file exists".to_owned()),

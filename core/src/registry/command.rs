@@ -50,14 +50,15 @@ pub enum RegistryCommand {
     },
     /// Set what this agent says of itself.
     DescribeNode(NodeInfo),
-    /// Write to the catalog about a node that is no agent. This agent becomes the owner of what is
-    /// written.
+    /// Write to the catalog. About a node that is no agent, this agent becomes the owner of what is
+    /// written; about an agent, it is sent on to that one, as if it had been registered there.
     Write(Write),
-    /// Remove from what this agent wrote about a node that is no agent.
+    /// Remove from what this agent wrote about a node that is no agent, or, sent on to it, from what an
+    /// agent registered.
     Erase(Erase),
 }
 
-/// What is written about a node that is no agent.
+/// What is written about a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Write {
     /// The node.
@@ -70,7 +71,7 @@ pub struct Write {
     pub checks: Vec<(Text, Check)>,
 }
 
-/// What is removed of a node that is no agent.
+/// What is removed of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erase {
     /// The node.
@@ -106,9 +107,25 @@ pub enum RegistryError {
     /// The check takes no reports, or there is none.
     #[error("CheckID \"{0}\" does not have associated TTL")]
     NotTtl(String),
-    /// It is a member: only it may say what stands there.
-    #[error("node \"{0}\" is an agent; register there")]
-    IsAgent(String),
+    /// The node is an agent that is not alive now: nobody can decide.
+    #[error("node \"{0}\" is an agent, and not alive: only it can change what stands there")]
+    NotAlive(String),
+    /// The node is an agent that is alive: it cannot be removed as a whole.
+    #[error("node \"{0}\" is an agent, and alive: it goes when it leaves")]
+    IsAlive(String),
+    /// The node is a member that keeps no registry.
+    #[error("node \"{0}\" is a member without a registry: nothing can be registered there")]
+    NoRegistry(String),
+    /// The agent that the write is about was not reached, or did not answer in time. It may be in
+    /// force all the same.
+    #[error("node \"{0}\" is an agent that did not answer: {1}")]
+    NotForwarded(String, String),
+    /// The agent that the write is about refused it, in these words.
+    #[error("{0}")]
+    Refused(String),
+    /// The check is one that its agent finds out about by itself.
+    #[error("check \"{0}\" is probed by its agent: its state cannot be written")]
+    Probed(String),
     /// Nothing is known of the node yet, so its address is needed.
     #[error("Must provide address if SkipNodeUpdate is not set")]
     NoAddress,

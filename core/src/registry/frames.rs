@@ -12,6 +12,8 @@
 //! | 7 records, at last | records and deletions, perhaps none | both |
 //! | 8 go on | nothing: a frame of records was taken in | both |
 //! | 9 fetch | keys with stamps (in a deletion's form) | who dialled |
+//! | 10 ask | records to be written about who was dialled, or the deletion of one | who dialled |
+//! | 11 answer | why not (text); empty: it is done | who was dialled |
 
 use alloc::vec::Vec;
 
@@ -35,6 +37,8 @@ const RECORDS: u8 = 6;
 const RECORDS_LAST: u8 = 7;
 const GO_ON: u8 = 8;
 const FETCH: u8 = 9;
+const ASK: u8 = 10;
+const ANSWER: u8 = 11;
 
 /// A message of a registry stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub(crate) enum Frame<'a> {
     Records { told: &'a [u8], last: bool },
     GoOn,
     Fetch(&'a [u8]),
+    Ask(&'a [u8]),
+    Answer(&'a [u8]),
 }
 
 impl<'a> Frame<'a> {
@@ -67,6 +73,8 @@ impl<'a> Frame<'a> {
             Frame::Records { told, last } => (if last { RECORDS_LAST } else { RECORDS }, told),
             Frame::GoOn => (GO_ON, &[][..]),
             Frame::Fetch(keys) => (FETCH, keys),
+            Frame::Ask(told) => (ASK, told),
+            Frame::Answer(text) => (ANSWER, text),
         };
         [&[kind], body].concat()
     }
@@ -90,6 +98,8 @@ impl<'a> Frame<'a> {
             RECORDS | RECORDS_LAST => Frame::Records { told: body, last: kind == RECORDS_LAST },
             GO_ON => Frame::GoOn,
             FETCH => Frame::Fetch(body),
+            ASK => Frame::Ask(body),
+            ANSWER => Frame::Answer(body),
             _ => return Err(Malformed::Type),
         })
     }
@@ -126,11 +136,13 @@ mod tests {
             Frame::Records { told: b"", last: true },
             Frame::GoOn,
             Frame::Fetch(b"y"),
+            Frame::Ask(b"z"),
+            Frame::Answer(b""),
         ] {
             assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
         }
         assert_eq!(Frame::decode(&[]), Err(Malformed::Empty));
-        assert_eq!(Frame::decode(&[10]), Err(Malformed::Type));
+        assert_eq!(Frame::decode(&[12]), Err(Malformed::Type));
         assert_eq!(Frame::decode(&[HELLO, 1, 2, 3, 4, 5, 6, 7]), Err(Malformed::Truncated));
     }
 

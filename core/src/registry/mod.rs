@@ -18,6 +18,7 @@
 //! | `marker` | which members keep a registry |
 //! | `table` | all records known; the newer one wins |
 //! | `own`, `run`, `external` | what this agent registers, how its checks fare, nodes it speaks for |
+//! | `about_me`, `forward` | catalog writes about an agent: here, and sent on to it |
 //! | `store` | what of it is on disk, and what a later run makes of it |
 //! | `state` | all of it for one node, and how requests reach it |
 //! | `messages`, `spread` | changes in datagrams: told, passed on, fetched |
@@ -36,7 +37,9 @@ pub mod record;
 pub mod service;
 pub mod sketch;
 
+mod about_me;
 mod external;
+mod forward;
 mod frames;
 pub(crate) mod marker;
 mod messages;

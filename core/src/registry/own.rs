@@ -233,7 +233,7 @@ impl Own {
                 self.checks_of(id).filter(|check| !named.contains(*check)).cloned().collect();
             others.iter().for_each(|other| self.drop_check(cx, table, other));
         }
-        bound.into_iter().for_each(|spec| self.put_check(cx, table, spec));
+        bound.into_iter().for_each(|spec| self.put_check(cx, table, spec, "".into()));
         Ok(())
     }
 
@@ -253,11 +253,11 @@ impl Own {
         };
         self.has_room(cx, 1)?;
         self.check_fits(&spec, &service)?;
-        self.put_check(cx, table, spec);
+        self.put_check(cx, table, spec, "".into());
         Ok(())
     }
 
-    fn service<'t>(&self, table: &'t Table, id: &str) -> Option<&'t Service> {
+    pub(super) fn service<'t>(&self, table: &'t Table, id: &str) -> Option<&'t Service> {
         table.get(&self.key(Kind::Service, id))?.service()
     }
 
@@ -270,7 +270,7 @@ impl Own {
         if self.records + more > max { Err(RegistryError::TooMany(max)) } else { Ok(()) }
     }
 
-    fn check_fits(&self, spec: &CheckSpec, service: &Service) -> Result<(), RegistryError> {
+    pub(super) fn check_fits(&self, spec: &CheckSpec, service: &Service) -> Result<(), RegistryError> {
         let body = Body::Check(check_of(spec, Health::Critical, &"".into(), service));
         fits(&self.key(Kind::Check, &spec.id), &body, REGISTERED_MAX)?;
         if spec.output_max > RECORD_MAX / 4 {
@@ -283,7 +283,8 @@ impl Own {
         Ok(())
     }
 
-    fn put_check(&mut self, cx: &mut Context, table: &mut Table, spec: CheckSpec) {
+    /// Registers a check, in place of one of the same ID. `output` is what came of it, if that is known.
+    pub(super) fn put_check(&mut self, cx: &mut Context, table: &mut Table, spec: CheckSpec, output: Text) {
         let id = spec.id.clone();
         let before = self.checks.remove(&id);
         if let Some(before) = &before {
@@ -294,7 +295,7 @@ impl Own {
             // It moves to another instance: there it is a new one.
             self.erase(cx, table, self.key(Kind::Check, &id));
         }
-        self.start_check(cx, spec, old, "".into());
+        self.start_check(cx, spec, old, output);
         self.say_check(cx, table, &id, true);
     }
 
@@ -302,7 +303,7 @@ impl Own {
     fn start_check(&mut self, cx: &mut Context, spec: CheckSpec, before: Option<&Running>, output: Text) {
         let id = spec.id.clone();
         let mut running = Running::new(Arc::new(spec), before, cx.now, &mut cx.rng);
-        if before.is_none() {
+        if !output.is_empty() {
             running.output = output;
         }
         let number = self.next_number;

@@ -1,7 +1,7 @@
 //! How changes reach the other members: gossiped, fetched where they are too large for that, and held
 //! back for a moment where they overtake the word of their owner.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -9,6 +9,7 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::encoding::{Told, encoded_len};
+use super::forward::Forward;
 use super::messages::{self, Notice, Said};
 use super::record::{Key, Stamp};
 use super::service::Text;
@@ -68,6 +69,10 @@ pub(crate) struct Spread {
     wanted: BTreeMap<Key, Wanted>,
     /// What each stream to fetch on is to bring.
     fetches: BTreeMap<StreamId, Vec<Key>>,
+    /// Catalog writes on their way to other agents.
+    pub(super) forwards: BTreeMap<StreamId, Forward>,
+    /// Streams on which other agents wait for this one to answer their writes.
+    pub(super) asked: BTreeSet<StreamId>,
     /// The talks, on the streams they are held on.
     pub(super) sessions: BTreeMap<StreamId, Session>,
     /// The talk about everything that this node dialled for, if there is one.
@@ -172,13 +177,14 @@ fn is_member(swim: &Swim, owner: &str) -> bool {
 }
 
 impl Node {
-    /// Has what this node wrote put on disk, and tells the others.
+    /// Has what this node wrote put on disk, and tells the others; answers who asked for it.
     pub(crate) fn tell_written(&mut self) {
         let Node { cx, registry: Some(registry), .. } = self else { return };
         registry.save_changes(cx);
         for told in registry.take_told() {
             self.tell_change(&told);
         }
+        self.answer_asked();
     }
 
     /// Gossips a change, or, if it is too large for that, where it can be fetched.

@@ -1,10 +1,10 @@
 //! The registry of a node: what it knows, what it registers, and how requests reach both.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::check::Health;
-use super::command::{RegistryCommand, RegistryError, Write};
+use super::command::{RegistryCommand, RegistryError};
 use super::encoding::Told;
 use super::own::{Own, OwnCheck};
 use super::record::{Kind, Record};
@@ -16,11 +16,20 @@ use super::texts::Texts;
 use crate::command::{CommandError, Reply, Token};
 use crate::context::Context;
 use crate::event::Event;
-use crate::input::{CheckId, PersistId};
+use crate::input::{CheckId, PersistId, StreamId};
 use crate::output::Output;
 use crate::serf::clock::{LamportClock, LamportTime};
 use crate::serf::reply;
 use crate::trie::Trie;
+
+/// Who is answered when something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiter {
+    /// The application.
+    Client(Token),
+    /// Another agent, on this stream.
+    Peer(StreamId),
+}
 
 /// The registry of a node.
 #[derive(Clone, Debug)]
@@ -33,6 +42,8 @@ pub(crate) struct Registry {
     /// If registrations are kept.
     store: Option<Store>,
     pub(crate) spread: Spread,
+    /// What other agents are to be answered.
+    pub(super) answers: Vec<(StreamId, Result<Reply, CommandError>)>,
 }
 
 impl Registry {
@@ -47,9 +58,15 @@ impl Registry {
             clock: LamportClock::default(),
             store: cx.config.registry.durable.then(Store::new),
             spread: Spread::default(),
+            answers: Vec::new(),
         };
-        let Registry { table, own, texts, .. } = &mut registry;
+        let Registry { table, own, texts, clock, .. } = &mut registry;
         own.go_on(cx, table, Left::read(log, seed, texts));
+        // A claim made from now on is later than those of earlier runs.
+        let claims = table.of_owner(&own.me).filter(|record| record.key().node != own.me);
+        for info in claims.filter_map(Record::node) {
+            clock.witness(info.claimed);
+        }
         let info = cx.config.registry.node.as_deref().cloned().unwrap_or_default();
         own.set_node(cx, table, info);
         registry.save(cx, None);
@@ -71,27 +88,23 @@ impl Registry {
         self.own.check(id)
     }
 
-    pub(crate) fn command(
-        &mut self,
-        cx: &mut Context,
-        token: Token,
-        is_agent: impl FnOnce(&str) -> bool,
-        command: RegistryCommand,
-    ) {
-        let result = self.carry_out(cx, is_agent, command);
+    pub(crate) fn command(&mut self, cx: &mut Context, waiter: Waiter, command: RegistryCommand) {
+        let result = self.carry_out(cx, command);
         match result {
-            Ok(()) if self.save(cx, Some(token)) => {}
-            Ok(()) => reply(cx, token, Ok(Reply::Done)),
-            Err(error) => reply(cx, token, Err(CommandError::Registry(error))),
+            Ok(()) if self.save(cx, Some(waiter)) => {}
+            Ok(()) => self.answer(cx, waiter, Ok(Reply::Done)),
+            Err(error) => self.answer(cx, waiter, Err(CommandError::Registry(error))),
         }
     }
 
-    fn carry_out(
-        &mut self,
-        cx: &mut Context,
-        is_agent: impl FnOnce(&str) -> bool,
-        command: RegistryCommand,
-    ) -> Result<(), RegistryError> {
+    fn answer(&mut self, cx: &mut Context, waiter: Waiter, result: Result<Reply, CommandError>) {
+        match waiter {
+            Waiter::Client(token) => reply(cx, token, result),
+            Waiter::Peer(id) => self.answers.push((id, result)),
+        }
+    }
+
+    fn carry_out(&mut self, cx: &mut Context, command: RegistryCommand) -> Result<(), RegistryError> {
         let Registry { table, own, clock, .. } = self;
         match command {
             RegistryCommand::Register { id, service, checks, replace_checks } => {
@@ -116,13 +129,12 @@ impl Registry {
                 own.set_node(cx, table, info);
                 Ok(())
             }
-            RegistryCommand::Write(Write { node, .. }) if is_agent(&node) => {
-                Err(RegistryError::IsAgent(node.to_string()))
-            }
+            RegistryCommand::Write(write) if write.node == own.me => own.write_about_me(cx, table, write),
             RegistryCommand::Write(write) => {
                 let claimed = clock.increment();
                 own.write_external(cx, table, write, claimed)
             }
+            RegistryCommand::Erase(erase) if erase.node == own.me => own.erase_about_me(cx, table, &erase),
             RegistryCommand::Erase(erase) => {
                 own.erase_external(cx, table, &erase);
                 Ok(())
@@ -138,11 +150,11 @@ impl Registry {
         }
     }
 
-    /// Has written what changed, if registrations are kept. Whether `token` is answered later.
-    fn save(&mut self, cx: &mut Context, token: Option<Token>) -> bool {
+    /// Has written what changed, if registrations are kept. Whether `waiter` is answered later.
+    fn save(&mut self, cx: &mut Context, waiter: Option<Waiter>) -> bool {
         let Registry { store, own, table, .. } = self;
         match store {
-            Some(store) => store.save(cx, own, table, token),
+            Some(store) => store.save(cx, own, table, waiter),
             None => {
                 own.unsaved.clear();
                 false
@@ -159,10 +171,10 @@ impl Registry {
     ) -> bool {
         let Some(store) = &mut self.store else { return false };
         let Some(waiting) = store.on_persisted(id, result.is_err()) else { return false };
-        for token in waiting {
+        for waiter in waiting {
             let result = result.clone().map(|()| Reply::Done);
             let not_kept = |text| CommandError::Registry(RegistryError::NotKept(text));
-            reply(cx, token, result.map_err(not_kept));
+            self.answer(cx, waiter, result.map_err(not_kept));
         }
         true
     }

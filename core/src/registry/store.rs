@@ -18,9 +18,9 @@ use super::log::{self, Entry};
 use super::own::Own;
 use super::record::{Key, Kind};
 use super::service::Text;
+use super::state::Waiter;
 use super::table::Table;
 use super::texts::Texts;
-use crate::command::Token;
 use crate::context::Context;
 use crate::error::Malformed;
 use crate::input::PersistId;
@@ -43,9 +43,11 @@ pub(crate) struct Store {
     len: usize,
     /// The next write is of the whole.
     whole: bool,
+    /// The number of this run as it was written last.
+    run: u64,
     next: u64,
     /// Who waits for which write.
-    waiting: BTreeMap<u64, Vec<Token>>,
+    waiting: BTreeMap<u64, Vec<Waiter>>,
 }
 
 /// What an earlier run left.
@@ -85,14 +87,14 @@ impl Store {
         Store { whole: true, ..Store::default() }
     }
 
-    /// Hands out what has changed, and answers `token` once that is on disk. Without changes there
+    /// Hands out what has changed, and answers `waiter` once that is on disk. Without changes there
     /// is nothing to wait for: `false`.
     pub(crate) fn save(
         &mut self,
         cx: &mut Context,
         own: &mut Own,
         table: &Table,
-        token: Option<Token>,
+        waiter: Option<Waiter>,
     ) -> bool {
         let changed = core::mem::take(&mut own.unsaved);
         if changed.is_empty() && !self.whole {
@@ -102,7 +104,12 @@ impl Store {
         let mut bytes = Vec::new();
         if whole {
             log::start(&mut bytes);
+        }
+        if whole || self.run != own.generation() {
             put_run(own, &mut bytes);
+            self.run = own.generation();
+        }
+        if whole {
             let me = own.me.clone();
             for record in table.of_owner(&me) {
                 put_record(own, table, record.key(), &mut bytes);
@@ -117,7 +124,7 @@ impl Store {
         self.whole = false;
         let id = self.next;
         self.next += 1;
-        self.waiting.insert(id, token.into_iter().collect());
+        self.waiting.insert(id, waiter.into_iter().collect());
         let persist =
             Persist::Registry { id: PersistId(id | STORE), bytes: Bytes::from(bytes), replace: whole };
         cx.outputs.push_back(Output::Persist(persist));
@@ -125,7 +132,7 @@ impl Store {
     }
 
     /// A write has ended. Who waited for it, if it is one of these.
-    pub(crate) fn on_persisted(&mut self, id: PersistId, failed: bool) -> Option<Vec<Token>> {
+    pub(crate) fn on_persisted(&mut self, id: PersistId, failed: bool) -> Option<Vec<Waiter>> {
         let waiting = self.waiting.remove(&(id.0 & !STORE)).filter(|_| id.0 & STORE != 0)?;
         self.whole |= failed;
         Some(waiting)

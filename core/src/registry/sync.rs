@@ -79,6 +79,9 @@ impl Node {
 
     /// The stream of a talk stands: say what begins it.
     pub(crate) fn on_registry_connected(&mut self, id: StreamId) {
+        if self.on_forward_connected(id) {
+            return;
+        }
         let Some(session) = self.registry.as_mut().and_then(|it| it.spread.sessions.get_mut(&id)) else {
             return;
         };
@@ -87,18 +90,21 @@ impl Node {
         }
     }
 
-    fn say_registry(&mut self, id: StreamId, message: &[u8], first: bool) {
+    pub(super) fn say_registry(&mut self, id: StreamId, message: &[u8], first: bool) {
         let bytes = self.swim.packets.close_registry_frame(&mut self.cx, message, first);
         self.cx.stream(id, StreamAction::Send(bytes));
     }
 
     /// A peer begins a talk on a stream that it opened.
     pub(crate) fn on_registry_hello(&mut self, id: StreamId, message: &[u8]) {
-        let Node { swim, registry, .. } = self;
-        let Some(registry) = registry else {
+        if self.registry.is_none() {
             let refusal = Refusal::UnknownType(crate::wire::message::MessageType::Registry as u8);
             return self.refuse_stream(id, StreamRefusal { refusal, reply: false });
         };
+        if self.on_asked(id, message) {
+            return;
+        }
+        let Node { swim, registry: Some(registry), .. } = self else { return };
         let accepted = registry.spread.sessions.keys().filter(|id| id.is_accepted()).count();
         let Some(stream) = swim.streams.get_mut(id) else { return };
         if accepted >= ACCEPTED_MAX {
@@ -112,6 +118,9 @@ impl Node {
 
     /// The other side of a talk says something.
     pub(crate) fn on_registry_frame(&mut self, id: StreamId, message: &[u8]) {
+        if self.on_forward_answered(id, message) {
+            return;
+        }
         let Node { cx, swim, registry: Some(registry), .. } = self else { return };
         let Some(peer) = swim.streams.get_mut(id).map(|stream| stream.peer) else { return };
         let Some(mut session) = registry.spread.sessions.remove(&id) else { return };
@@ -146,6 +155,7 @@ impl Node {
         let over = sessions.and_then(|sessions| sessions.get(&id)).is_some_and(Session::is_over);
         if over || id.is_accepted() {
             self.swim.drop_stream(&mut self.cx, id);
+            self.forward_failed(id, "the stream was closed");
             self.on_talk_over(id, over);
         } else {
             self.swim.stream_failed(&mut self.cx, id, "the peer closed the stream without an answer");
@@ -172,6 +182,7 @@ impl Node {
         if registry.spread.syncing == Some(id) {
             self.cx.event(Event::SyncFailed { peer, reason: format!("registry: {reason}") });
         }
+        self.forward_failed(id, reason);
         self.on_talk_over(id, false);
     }
 }

@@ -20,6 +20,7 @@ use crate::dns::{self, Sockets};
 use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
 use crate::log::Log;
 use crate::server;
+use crate::tls::Certificates;
 
 /// Probes that may wait to be started; further ones fail.
 const PROBES: usize = 4096;
@@ -30,6 +31,7 @@ pub(super) struct Starting {
     http: Option<TcpListener>,
     rest: Option<TcpListener>,
     dns: Option<Sockets>,
+    certificates: Option<Arc<Certificates>>,
 }
 
 impl Starting {
@@ -46,6 +48,10 @@ impl Starting {
         let failed = |error: String| format!("Failed to start the Serf agent: {error}");
         let registry = &config.registry;
         let data = registry.data_dir.as_deref().map(DataDir::open).transpose().map_err(failed)?;
+        let files = registry.http.as_ref().and_then(|http| http.tls.as_ref());
+        let certificates =
+            files.map(|(cert, key)| Certificates::load(cert, key)).transpose().map_err(failed)?;
+        let certificates = certificates.map(Arc::new);
         let http = registry.http.as_ref().map(|http| server::bind(&http.addr.to_string())).transpose();
         let http = http.map_err(|error| format!("Error starting HTTP listener: {error}"))?;
         let rest = registry.rest.as_ref().map(|rest| server::bind(&rest.addr.to_string())).transpose();
@@ -77,7 +83,7 @@ impl Starting {
             options.checks = Some(sender);
             requests
         });
-        Ok(Starting { probes, http, rest, dns })
+        Ok(Starting { probes, http, rest, dns, certificates })
     }
 
     /// Serves the node that was started, whose RPC listens at `rpc_addr`.
@@ -97,6 +103,7 @@ impl Starting {
             dns: None,
             follower: None,
             from_files: None,
+            certificates: self.certificates.clone(),
             reloads: Mutex::new(reloads),
         };
         let Some(probes) = self.probes else { return Ok(registry) };
@@ -135,6 +142,7 @@ impl Starting {
             pretty: http.pretty,
             scripts: config.registry.scripts,
             token: http.token.clone(),
+            certificates: self.certificates.clone(),
             reload,
         };
         registry.http = Some(Server::start(listener, setup).map_err(failed)?);
@@ -166,6 +174,7 @@ pub(super) struct Registry {
     dns: Option<dns::Server>,
     follower: Option<JoinHandle<()>>,
     from_files: Option<FromFiles>,
+    certificates: Option<Arc<Certificates>>,
     reloads: Mutex<mpsc::Receiver<ReloadRequest>>,
 }
 
@@ -180,6 +189,14 @@ impl Registry {
 
     pub(super) const fn dns(&self) -> Option<&dns::Server> {
         self.dns.as_ref()
+    }
+
+    /// Reads the certificate of the HTTP server again.
+    ///
+    /// # Errors
+    /// It cannot be used; the one there is stays.
+    pub(super) fn reload_certificates(&self) -> Result<(), String> {
+        self.certificates.as_ref().map_or(Ok(()), |it| it.reload())
     }
 
     /// Registers what stands in the configuration files, and removes what stood there before.

@@ -237,7 +237,11 @@ impl Running<'_> {
         self.console.headline("Reloading configuration...");
         let read = self.flags.read().and_then(|settings| Live::new(&settings));
         let live = match read {
-            Ok(live) => agent.registry.define(&live.defined).await.map(|()| live),
+            // The certificate last: it can be taken back least.
+            Ok(live) => match agent.registry.define(&live.defined).await {
+                Ok(()) => agent.registry.reload_certificates().map(|()| live),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let live = match live {

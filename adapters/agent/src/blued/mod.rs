@@ -309,7 +309,7 @@ impl Rest {
         let tasks = [
             tokio::spawn(blued.clone().listen(events)),
             tokio::spawn(blued.clone().sweep()),
-            serve(listener, Arc::new(blued.clone()), limits, Style { pretty: false }),
+            serve(listener, Arc::new(blued.clone()), limits, Style { pretty: false }, None),
         ];
         Ok(Rest { blued, addr, tasks })
     }

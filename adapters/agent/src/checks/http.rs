@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tidings_core::registry::check::Health;
 
 use super::{Outcome, tcp};
+use crate::tls::{self, Connection, Trust};
 
 /// Redirects followed.
 const REDIRECTS_MAX: usize = 10;
@@ -28,6 +29,8 @@ pub(super) struct Request<'a> {
     pub(super) method: &'a str,
     pub(super) header: &'a [(String, Vec<String>)],
     pub(super) body: &'a str,
+    /// For `https`.
+    pub(super) trust: Trust<'a>,
 }
 
 pub(super) async fn probe(request: &Request<'_>, timeout: Duration, output_max: usize) -> Outcome {
@@ -60,7 +63,7 @@ async fn ask(request: &Request<'_>, method: &str, output_max: usize) -> Result<(
         Method::from_bytes(method.as_bytes()).map_err(|_| format!("net/http: invalid method {method:?}"))?;
     let mut body = Bytes::copy_from_slice(request.body.as_bytes());
     for _ in 0..=REDIRECTS_MAX {
-        let response = exchange(&uri, &method, &headers, &body).await?;
+        let response = exchange(&uri, &method, &headers, &body, request.trust).await?;
         let status = response.status();
         match status.as_u16() {
             301..=303 => {
@@ -84,8 +87,7 @@ async fn ask(request: &Request<'_>, method: &str, output_max: usize) -> Result<(
 fn parse(url: &str) -> Result<Uri, String> {
     let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
     match scheme {
-        "http" => url.parse().map_err(|error| format!("invalid URL: {error}")),
-        "https" => Err("HTTPS is not supported by this agent".to_owned()),
+        "http" | "https" => url.parse().map_err(|error| format!("invalid URL: {error}")),
         other => Err(format!("unsupported protocol scheme {other:?}")),
     }
 }
@@ -97,11 +99,11 @@ fn redirected(from: &Uri, location: &str) -> Result<Uri, String> {
     }
     let authority = from.authority().map_or("", |authority| authority.as_str());
     if let Some(other) = location.strip_prefix("//") {
-        return parse(&format!("http://{other}"));
+        return parse(&format!("{}://{other}", from.scheme_str().unwrap_or("http")));
     }
     let dir = from.path().rsplit_once('/').map_or("", |(dir, _)| dir);
     let path = if location.starts_with('/') { location.to_owned() } else { format!("{dir}/{location}") };
-    parse(&format!("http://{authority}{path}"))
+    parse(&format!("{}://{authority}{path}", from.scheme_str().unwrap_or("http")))
 }
 
 /// The header lines of a request: those given, and who asks.
@@ -127,11 +129,19 @@ async fn exchange(
     method: &Method,
     headers: &HeaderMap,
     body: &Bytes,
+    trust: Trust<'_>,
 ) -> Result<http::Response<Incoming>, String> {
     let authority = uri.authority().ok_or("http: no Host in request URL")?;
     let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
-    let address = if authority.port().is_some() { host.to_owned() } else { format!("{host}:80") };
+    let secure = uri.scheme_str() == Some("https");
+    let port = if secure { 443 } else { 80 };
+    let address = if authority.port().is_some() { host.to_owned() } else { format!("{host}:{port}") };
     let stream = tcp::connect(&address).await?;
+    let stream: Connection = if secure {
+        tls::connect(stream, authority.host(), trust, b"http/1.1").await?
+    } else {
+        Box::new(stream)
+    };
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_MAX)
         .handshake(TokioIo::new(stream))
@@ -220,7 +230,7 @@ mod tests {
     }
 
     async fn get(url: &str) -> Outcome {
-        let request = Request { url, method: "", header: &[], body: "" };
+        let request = Request { url, method: "", header: &[], body: "", trust: Trust::System };
         probe(&request, LONG, 4096).await
     }
 
@@ -260,7 +270,8 @@ mod tests {
         let url = format!("http://{addr}/echo?x=1");
         let header =
             [("X-A".into(), vec!["1".into(), "2".into()]), ("Host".into(), vec!["h.example".into()])];
-        let request = Request { url: &url, method: "POST", header: &header, body: "hello" };
+        let request =
+            Request { url: &url, method: "POST", header: &header, body: "hello", trust: Trust::System };
         let output = probe(&request, LONG, 4096).await.output;
         for part in [
             "HTTP POST",
@@ -279,7 +290,7 @@ mod tests {
     async fn what_is_read_of_an_answer_is_bounded() {
         let addr = server().await;
         let url = format!("http://{addr}/big");
-        let request = Request { url: &url, method: "", header: &[], body: "" };
+        let request = Request { url: &url, method: "", header: &[], body: "", trust: Trust::System };
         let outcome = probe(&request, LONG, 100).await;
         let expected = format!("HTTP GET {url}: 200 OK Output: {}", "x".repeat(100));
         assert_eq!(outcome, Outcome::new(Health::Passing, expected));
@@ -292,7 +303,6 @@ mod tests {
         for (url, expected) in [
             ("nourl".to_owned(), "unsupported protocol scheme \"\""),
             ("ftp://h/".to_owned(), "unsupported protocol scheme \"ftp\""),
-            ("https://h/".to_owned(), "HTTPS is not supported by this agent"),
             ("http://127.0.0.1:1/".to_owned(), "dial tcp 127.0.0.1:1: connect: connection refused"),
         ] {
             assert_eq!(get(&url).await, Outcome::critical(format!("Get {url:?}: {expected}")));
@@ -300,7 +310,7 @@ mod tests {
         let outcome = get(&format!("http://{addr}/nonsense")).await;
         assert!(outcome.output.contains("malformed HTTP response"), "{outcome:?}");
         let url = format!("http://{addr}/silent");
-        let request = Request { url: &url, method: "HEAD", header: &[], body: "" };
+        let request = Request { url: &url, method: "HEAD", header: &[], body: "", trust: Trust::System };
         let outcome = probe(&request, Duration::from_millis(100), 10).await;
         let words = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
         assert_eq!(outcome, Outcome::critical(format!("Head {url:?}: {words}")));

@@ -4,6 +4,7 @@
 //! bounded, and what does not get its turn within its time has failed.
 
 mod alias;
+mod grpc;
 mod http;
 mod script;
 mod tcp;
@@ -17,6 +18,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::http::Directory;
+use crate::tls::Trust;
 
 /// Probes under way at a time.
 const AT_ONCE: usize = 512;
@@ -74,13 +76,21 @@ async fn run(spec: &CheckSpec, turns: &Semaphore, directory: &Directory) -> Outc
     probe(spec, action, *timeout, directory).await
 }
 
+/// Whose certificates a check takes.
+const fn trust(skip_verify: bool) -> Trust<'static> {
+    if skip_verify { Trust::Anybody } else { Trust::System }
+}
+
 async fn probe(spec: &CheckSpec, action: &Action, timeout: Duration, directory: &Directory) -> Outcome {
     match action {
-        Action::Http { url, method, header, body, .. } => {
-            let request = http::Request { url, method, header, body };
+        Action::Http { url, method, header, body, tls_skip_verify } => {
+            let request = http::Request { url, method, header, body, trust: trust(*tls_skip_verify) };
             http::probe(&request, timeout, spec.output_max).await
         }
         Action::Tcp { address } => tcp::probe(address, timeout).await,
+        Action::Grpc { target, tls, tls_skip_verify } => {
+            grpc::probe(target, tls.then(|| trust(*tls_skip_verify)), timeout).await
+        }
         Action::Script { args } => script::probe(args, timeout, spec.output_max).await,
         Action::Alias { node, service } => {
             let own = directory.node().config().name.clone();

@@ -1,5 +1,6 @@
 //! The agent's HTTP interface, as the commands about services use it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 use super::json::Format;
 use super::terminal::{Failure, Terminal};
 use crate::errors::reason;
+use crate::tls::{self, Connection, Trust};
 
 /// Bytes of an answer at most.
 const ANSWER_MAX: usize = 256 << 20;
@@ -24,10 +26,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Where the agent serves HTTP, and what it wants to see.
 #[derive(Debug, Args)]
 pub(crate) struct WebFlags {
-    /// Address of the agent's HTTP interface
+    /// Address of the agent's HTTP interface; https://ADDR if it is served over TLS
     /// [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]
     #[arg(long, value_name = "ADDR")]
     http_addr: Option<String>,
+
+    /// PEM file of the authorities whose certificates are good, if it is served over TLS
+    /// [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system's]
+    #[arg(long, value_name = "FILE")]
+    http_ca_file: Option<PathBuf>,
 
     /// Token to show to it
     /// [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]
@@ -47,8 +54,15 @@ impl WebFlags {
         let addr = addr.unwrap_or_else(|| "127.0.0.1:8500".to_owned());
         let token = self.token.clone();
         let token = token.or_else(|| terminal.variable(&["TIDINGS_HTTP_TOKEN", "CONSUL_HTTP_TOKEN"]));
-        let addr = addr.strip_prefix("http://").unwrap_or(&addr).trim_end_matches('/').to_owned();
-        Site { addr, token }
+        let (secure, addr) = match addr.strip_prefix("https://") {
+            Some(addr) => (true, addr),
+            None => (false, addr.strip_prefix("http://").unwrap_or(&addr)),
+        };
+        let addr = addr.trim_end_matches('/').to_owned();
+        let authorities = self.http_ca_file.clone();
+        let authorities = authorities
+            .or_else(|| terminal.variable(&["TIDINGS_HTTP_CA_FILE", "CONSUL_CACERT"]).map(PathBuf::from));
+        Site { addr, token, secure, authorities }
     }
 
     /// How to write the result.
@@ -62,6 +76,10 @@ impl WebFlags {
 pub(crate) struct Site {
     addr: String,
     token: Option<String>,
+    /// Over TLS.
+    secure: bool,
+    /// Who vouches for its certificate, if not whom the system trusts.
+    authorities: Option<PathBuf>,
 }
 
 /// What an agent answered.
@@ -109,10 +127,20 @@ impl Site {
         }
     }
 
+    async fn secured(&self, stream: TcpStream) -> Result<Connection, String> {
+        if !self.secure {
+            return Ok(Box::new(stream));
+        }
+        let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
+        let trust = self.authorities.as_deref().map_or(Trust::System, Trust::File);
+        tls::connect(stream, host, trust, b"http/1.1").await
+    }
+
     async fn exchange(&self, method: &str, path: &str, body: String) -> Result<Answer, String> {
         let stream = TcpStream::connect(&self.addr).await;
         let stream =
             stream.map_err(|error| format!("dial tcp {}: connect: {}", self.addr, reason(&error)))?;
+        let stream = self.secured(stream).await?;
         let text = |error: hyper::Error| error.to_string();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
         // It ends with the answer.

@@ -53,6 +53,13 @@ const FLAGS: &[Flag] = &[
     flag("encrypt", "encrypt_key", "key", "Base64 of the 16, 24 or 32 bytes that encrypt gossip"),
     flag("event-handler", "event_handlers", "spec", "Script to run on events, [FILTER=]SCRIPT; repeatable"),
     flag("http-addr", "http_addr", "addr", "Serve the registry over HTTP at this address; port 8500 if none"),
+    flag(
+        "http-cert-file",
+        "http_cert_file",
+        "file",
+        "Serve HTTP over TLS with the certificate in this PEM file",
+    ),
+    flag("http-key-file", "http_key_file", "file", "PEM file with the key of that certificate"),
     flag("http-open", "http_open", "", "Serve HTTP to other hosts without a token, too"),
     flag("http-token", "http_token", "text", "Token that clients of HTTP have to show"),
     flag("iface", "interface", "name", "Network interface to take the address from"),

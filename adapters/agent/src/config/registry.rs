@@ -32,6 +32,8 @@ pub struct HttpConfig {
     pub addr: SocketAddr,
     /// What clients have to show; `None`: nothing.
     pub token: Option<String>,
+    /// PEM files with a certificate and its key: it is served over TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// Answers are always indented.
     pub pretty: bool,
 }
@@ -146,8 +148,16 @@ fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {
         ("", true) => "127.0.0.1",
         (text, _) => text,
     };
-    let (addr, token) = served(settings, "HTTP", text, HTTP_PORT)?;
-    Ok(Some(HttpConfig { addr, token, pretty: settings.dev }))
+    let tls = match (settings.http_cert_file.as_str(), settings.http_key_file.as_str()) {
+        ("", "") => None,
+        (cert, key) if !cert.is_empty() && !key.is_empty() => Some((PathBuf::from(cert), PathBuf::from(key))),
+        (_, "") => {
+            return Err("-http-cert-file needs the certificate's key: set -http-key-file, too".to_owned());
+        }
+        _ => return Err("-http-key-file needs a certificate: set -http-cert-file, too".to_owned()),
+    };
+    let (addr, token) = served(settings, "HTTP", text, HTTP_PORT, tls.is_some())?;
+    Ok(Some(HttpConfig { addr, token, tls, pretty: settings.dev }))
 }
 
 fn rest(settings: &Settings) -> Result<Option<RestConfig>, String> {
@@ -160,7 +170,7 @@ fn rest(settings: &Settings) -> Result<Option<RestConfig>, String> {
     if settings.rest_addr.is_empty() {
         return Ok(None);
     }
-    let (addr, token) = served(settings, "REST", &settings.rest_addr, REST_PORT)?;
+    let (addr, token) = served(settings, "REST", &settings.rest_addr, REST_PORT, false)?;
     Ok(Some(RestConfig { addr, token, ttl: Duration::from_secs(ttl.into()) }))
 }
 
@@ -170,14 +180,16 @@ fn served(
     what: &str,
     text: &str,
     port: u16,
+    tls: bool,
 ) -> Result<(SocketAddr, Option<String>), String> {
     let addr =
         net::resolve_with_port(text, port).map_err(|error| format!("Invalid {what} address: {error}"))?;
     let token = Some(settings.http_token.clone()).filter(|token| !token.is_empty());
-    if !addr.ip().is_loopback() && token.is_none() && !settings.http_open {
+    if !addr.ip().is_loopback() && token.is_none() && !tls && !settings.http_open {
+        let or_tls = if what == "HTTP" { ", -http-cert-file and -http-key-file" } else { "" };
         return Err(format!(
             "{what} on {addr} can be reached from other hosts, who could register and deregister services: \
-             set -http-token, or -http-open if that is wanted"
+             set -http-token{or_tls}, or -http-open if that is wanted"
         ));
     }
     Ok((addr, token))
@@ -206,6 +218,13 @@ mod tests {
         assert_eq!(of("[::1]", false, "", false), at("[::1]:8500"));
         assert_eq!(of(":8500", false, "t", false), at("0.0.0.0:8500"));
         assert_eq!(of("192.0.2.1", false, "", true), at("192.0.2.1:8500"));
+        let secured = |cert: &str, key: &str| {
+            let (http_cert_file, http_key_file) = (cert.to_owned(), key.to_owned());
+            http(&Settings { http_addr: ":1".into(), http_cert_file, http_key_file, ..Settings::default() })
+        };
+        assert_eq!(secured("c", "k").unwrap().unwrap().tls, Some(("c".into(), "k".into())));
+        assert!(secured("c", "").unwrap_err().contains("set -http-key-file"));
+        assert!(secured("", "k").unwrap_err().contains("set -http-cert-file"));
         assert!(of("0.0.0.0:8500", false, "", false).unwrap_err().contains("-http-token"));
         assert_eq!(
             of("127.0.0.1:x", false, "", false).unwrap_err(),

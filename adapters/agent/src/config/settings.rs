@@ -86,6 +86,10 @@ pub struct Settings {
     pub http_addr: String,
     /// What clients of HTTP have to show.
     pub http_token: String,
+    /// PEM file with the certificate that HTTP is served with.
+    pub http_cert_file: String,
+    /// PEM file with its key.
+    pub http_key_file: String,
     /// HTTP may be served to other hosts without a token.
     pub http_open: bool,
     /// Where apps register by REST.
@@ -170,6 +174,8 @@ pub(super) const KEYS: &[&str] = &[
     "dev",
     "http_addr",
     "http_token",
+    "http_cert_file",
+    "http_key_file",
     "http_open",
     "rest_addr",
     "service_ttl",
@@ -229,6 +235,8 @@ impl Settings {
             "dev" => Slot::Bool(&mut self.dev),
             "http_addr" => Slot::Text(&mut self.http_addr),
             "http_token" => Slot::Text(&mut self.http_token),
+            "http_cert_file" => Slot::Text(&mut self.http_cert_file),
+            "http_key_file" => Slot::Text(&mut self.http_key_file),
             "http_open" => Slot::Bool(&mut self.http_open),
             "rest_addr" => Slot::Text(&mut self.rest_addr),
             "service_ttl" => Slot::Int(&mut self.service_ttl),

@@ -352,10 +352,6 @@ fn probe(asked: Asked, allowed: Allowed) -> Result<Probe, Bad> {
         (script, http, tcp, grpc) => http.or(tcp).or(grpc).or(script),
     };
     match action {
-        Some(Action::Grpc { .. }) => Err(invalid("gRPC checks are not supported by this agent yet")),
-        Some(Action::Http { url, .. }) if url.starts_with("https:") => {
-            Err(invalid("checks over HTTPS are not supported by this agent yet"))
-        }
         Some(_) if asked.interval <= 0 => {
             Err(invalid("Interval must be > 0 for Script, HTTP, or TCP checks"))
         }

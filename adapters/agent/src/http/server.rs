@@ -19,11 +19,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use serde::Serialize as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use super::Site;
 use super::answer::{Answer, Body};
@@ -35,6 +37,7 @@ use super::params::Params;
 use super::registration::Allowed;
 use super::route::Request;
 use crate::agent::Control;
+use crate::tls::{Certificates, Connection};
 
 /// What clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,8 @@ pub struct Setup {
     pub scripts: bool,
     /// What clients have to show; `None`: nothing.
     pub token: Option<String>,
+    /// What it shows of itself over TLS; `None`: it serves without.
+    pub certificates: Option<Arc<Certificates>>,
     /// Who reads the configuration again. Without a receiver nobody does.
     pub reload: mpsc::Sender<ReloadRequest>,
 }
@@ -122,8 +127,18 @@ impl Server {
     /// Outside a tokio runtime.
     pub fn start(listener: TcpListener, setup: Setup) -> std::io::Result<Server> {
         let addr = listener.local_addr()?;
-        let Setup { directory, control, datacenter, dns_port, limits, pretty, scripts, token, reload } =
-            setup;
+        let Setup {
+            directory,
+            control,
+            datacenter,
+            dns_port,
+            limits,
+            pretty,
+            scripts,
+            token,
+            certificates,
+            reload,
+        } = setup;
         let follower = tokio::spawn(directory.clone().follow());
         let (left, has_left) = watch::channel(false);
         let allowed = Allowed { scripts };
@@ -143,7 +158,7 @@ impl Server {
             reload,
             left,
         });
-        let task = serve(listener, site, limits, Style { pretty });
+        let task = serve(listener, site, limits, Style { pretty }, certificates);
         Ok(Server { addr, task, follower, listed, left: has_left })
     }
 
@@ -197,17 +212,24 @@ impl Drop for Place {
     }
 }
 
-/// Serves whoever connects, until the task is aborted.
+/// Serves whoever connects, over TLS if there are certificates, until the task is aborted.
 pub(crate) fn serve<A: Api>(
     listener: TcpListener,
     api: Arc<A>,
     limits: Limits,
     style: Style,
+    certificates: Option<Arc<Certificates>>,
 ) -> JoinHandle<()> {
-    tokio::spawn(accept(listener, api, limits, style))
+    tokio::spawn(accept(listener, api, limits, style, certificates))
 }
 
-async fn accept<A: Api>(listener: TcpListener, api: Arc<A>, limits: Limits, style: Style) {
+async fn accept<A: Api>(
+    listener: TcpListener,
+    api: Arc<A>,
+    limits: Limits,
+    style: Style,
+    certificates: Option<Arc<Certificates>>,
+) {
     let clients = Clients::default();
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -215,7 +237,8 @@ async fn accept<A: Api>(listener: TcpListener, api: Arc<A>, limits: Limits, styl
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     if let Some(place) = clients.place(from.ip(), limits.connections_per_client) {
-                        connections.spawn(connection(stream, api.clone(), limits, style, place));
+                        let tls = certificates.as_ref().map(|it| it.current());
+                        connections.spawn(connection(stream, tls, api.clone(), limits, style, place));
                     }
                 }
                 // No more files, or the client is gone already: others may fare better soon.
@@ -226,9 +249,24 @@ async fn accept<A: Api>(listener: TcpListener, api: Arc<A>, limits: Limits, styl
     }
 }
 
-async fn connection<A: Api>(stream: TcpStream, api: Arc<A>, limits: Limits, style: Style, place: Place) {
+/// A connection as it is to be talked on; `None`: the client does not agree in time on how to encrypt.
+async fn secured(stream: TcpStream, tls: Option<Arc<ServerConfig>>, limits: Limits) -> Option<Connection> {
     // Small answers go out at once.
     let _ = stream.set_nodelay(true);
+    let Some(config) = tls else { return Some(Box::new(stream)) };
+    let accepted = tokio::time::timeout(limits.read_time, TlsAcceptor::from(config).accept(stream)).await;
+    Some(Box::new(accepted.ok()?.ok()?))
+}
+
+async fn connection<A: Api>(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    api: Arc<A>,
+    limits: Limits,
+    style: Style,
+    place: Place,
+) {
+    let Some(stream) = secured(stream, tls, limits).await else { return };
     // Dropped with the connection: whoever waits for an answer to be sent knows then that it was.
     let kept = Mutex::new(None);
     let service = service_fn(|request| {

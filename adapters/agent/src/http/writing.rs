@@ -1,7 +1,8 @@
-//! `/v1/catalog/register` and `/v1/catalog/deregister`: nodes that are no agents (consul-http, section
-//! 6). This agent becomes their owner.
+//! `/v1/catalog/register` and `/v1/catalog/deregister` (consul-http, section 6). This agent becomes the
+//! owner of nodes that are no agents; what is written about an agent goes to that one, which decides.
 
 use serde_json::json;
+use tidings_core::Status;
 use tidings_core::registry::check::{Check, Health};
 use tidings_core::registry::command::{Erase, Erased, RegistryCommand, Write};
 use tidings_core::registry::node::NodeInfo;
@@ -27,8 +28,19 @@ pub(super) async fn register(site: &Site, body: &[u8]) -> Answer {
 pub(super) async fn deregister(site: &Site, body: &[u8]) -> Answer {
     match read_erase(body) {
         Err(bad) => bad.into(),
+        Ok(erase) if erase.what == Erased::Node && has_failed(site, &erase.node) => {
+            // It cannot leave by itself any more.
+            match site.control.force_leave(erase.node.to_string(), false).await {
+                Ok(()) => Answer::json(json!(true)),
+                Err(error) => Answer::refused(error.to_string()),
+            }
+        }
         Ok(erase) => truth(ask(site, RegistryCommand::Erase(erase)).await),
     }
+}
+
+fn has_failed(site: &Site, node: &str) -> bool {
+    site.control.node().view().get(node).is_some_and(|member| member.status() == Status::Failed)
 }
 
 /// Success is said in words here.
