@@ -52,6 +52,8 @@ fn what_was_registered_outlives_a_kill_at_any_time() {
     assert_eq!(request(addr, "PUT", "/v1/agent/service/deregister/w3", "").status, 200);
     assert_eq!(request(addr, "PUT", "/v1/agent/check/pass/service:w5?note=ok", "").status, 200);
     let id = request(addr, "GET", "/v1/catalog/nodes", "").json()[0]["ID"].clone();
+    let query = request(addr, "POST", "/v1/query", r#"{"Name":"q","Service":{"Service":"web"}}"#);
+    assert_eq!(query.status, 200, "{}", query.text());
     agent.signal("KILL");
     agent.end();
 
@@ -64,6 +66,7 @@ fn what_was_registered_outlives_a_kill_at_any_time() {
     assert_eq!(services["w7"]["Port"], json!(7));
     let checks = request(addr, "GET", "/v1/agent/checks", "").json();
     assert_eq!(checks["service:w4"]["Status"], json!("warning"));
+    assert_eq!(request(addr, "GET", "/v1/query", "").json()[0]["ID"], query.json()["ID"]);
     assert_eq!(request(addr, "GET", "/v1/catalog/nodes", "").json()[0]["ID"], id);
 }
 

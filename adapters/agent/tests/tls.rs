@@ -87,7 +87,10 @@ fn http_is_served_with_a_certificate_that_can_be_replaced() {
 
     install(dir, "second");
     let check = json!({"http": format!("https://{addr}/v1/status/leader"), "tls_skip_verify": true, "interval": "1s"});
-    let strict = json!({"http": format!("https://{addr}/v1/status/leader"), "interval": "1s"});
+    let mut strict = check.clone();
+    strict["tls_skip_verify"] = json!(false);
+    // So that it is told at once what comes of it.
+    strict["status"] = json!("passing");
     let list = json!([{"name": "lax", "check": check}, {"name": "strict", "check": strict}]);
     fs::write(dir.join("conf/a.json"), json!({ "services": list }).to_string()).unwrap();
     agent.signal("HUP");

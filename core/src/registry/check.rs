@@ -78,6 +78,31 @@ pub struct Check {
     pub service_tags: Box<[Text]>,
     /// `ttl`, `http`, `tcp`, `script`, `grpc`, `alias`, `maintenance`, or nothing.
     pub kind: Text,
+    /// How its author wants it to be probed, by whoever probes nodes that are no agents.
+    pub definition: Option<Box<Definition>>,
+}
+
+/// How a check is to be probed, as it was written to the catalog. What was left out is empty or zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definition {
+    /// A URL to be asked.
+    pub http: Text,
+    /// How it is asked.
+    pub method: Text,
+    /// Header lines to send, and the values of each.
+    pub header: Box<[(Text, Box<[Text]>)]>,
+    /// What is sent along.
+    pub body: Text,
+    /// Any certificate will do.
+    pub tls_skip_verify: bool,
+    /// A `host:port` to connect to.
+    pub tcp: Text,
+    /// From one probe to the next.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// When the instance goes that stays critical.
+    pub deregister_after: Duration,
 }
 
 /// A check as it is registered at its owner.

@@ -7,14 +7,16 @@
 //! | told | owner, node (nil: the owner), kind, id, generation, version, body (nil: it is gone) |
 //! | node | id, address, tagged addresses (map), meta (map), data centre, claimed, floor |
 //! | service | name, tags, meta (map), address, port, tagged addresses (map to [address, port]), weight passing, weight warning, tag override |
-//! | check | name, status, notes, output, service id, service name, service tags, kind |
+//! | check | name, status, notes, output, service id, service name, service tags, kind, definition (may be left out) |
+//! | definition | http, method, header (map to lists), body, tls skip verify, tcp, interval, timeout, deregister after (nanoseconds) |
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::BufMut;
 
-use super::check::{Check, Health};
+use super::check::{Check, Definition, Health};
 use super::node::NodeInfo;
 use super::record::{Body, Key, Kind, Record, Stamp};
 use super::service::{Address, Meta, Service, Text, Weights};
@@ -22,6 +24,7 @@ use super::texts::Texts;
 use crate::error::Malformed;
 use crate::hash;
 use crate::serf::clock::LamportTime;
+use crate::time::nanos;
 use crate::wire::limits::NAME_MAX;
 use crate::wire::msgpack::{Dialect, Reader, Writer};
 
@@ -166,11 +169,27 @@ fn write_body<B: BufMut>(w: &mut Writer<'_, B>, body: &Body) {
             w.bool(service.enable_tag_override);
         }
         Body::Check(check) => {
-            w.array(8).str(&check.name).uint(check.status as u64).str(&check.notes).str(&check.output);
+            w.array(if check.definition.is_some() { 9 } else { 8 });
+            w.str(&check.name).uint(check.status as u64).str(&check.notes).str(&check.output);
             w.str(&check.service_id).str(&check.service_name);
             write_texts(w, &check.service_tags);
             w.str(&check.kind);
+            if let Some(definition) = &check.definition {
+                write_definition(w, definition);
+            }
         }
+    }
+}
+
+fn write_definition<B: BufMut>(w: &mut Writer<'_, B>, it: &Definition) {
+    w.array(9).str(&it.http).str(&it.method).map(it.header.len());
+    for (name, values) in &it.header {
+        w.str(name);
+        write_texts(w, values);
+    }
+    w.str(&it.body).bool(it.tls_skip_verify).str(&it.tcp);
+    for time in [it.interval, it.timeout, it.deregister_after] {
+        w.uint(nanos(time));
     }
 }
 
@@ -193,7 +212,7 @@ fn read_body(r: &mut Reader<'_>, kind: Kind, texts: &mut Texts) -> Result<Body, 
     let (body, known) = match kind {
         Kind::Node => (Body::Node(read_node(r, texts)?), 7),
         Kind::Service => (Body::Service(read_service(r, texts)?), 9),
-        Kind::Check => (Body::Check(read_check(r, texts)?), 8),
+        Kind::Check => (Body::Check(read_check(r, texts, len > 8)?), if len > 8 { 9 } else { 8 }),
     };
     for _ in 0..len.checked_sub(known).ok_or(Malformed::Empty)? {
         r.skip()?;
@@ -226,7 +245,7 @@ fn read_service(r: &mut Reader<'_>, texts: &mut Texts) -> Result<Service, Malfor
     })
 }
 
-fn read_check(r: &mut Reader<'_>, texts: &mut Texts) -> Result<Check, Malformed> {
+fn read_check(r: &mut Reader<'_>, texts: &mut Texts, defined: bool) -> Result<Check, Malformed> {
     Ok(Check {
         name: texts.share(r.str()?),
         status: Health::from_u8(r.u8()?).ok_or(Malformed::Range)?,
@@ -236,7 +255,29 @@ fn read_check(r: &mut Reader<'_>, texts: &mut Texts) -> Result<Check, Malformed>
         service_name: texts.share(short(r.str()?, ID_MAX)?),
         service_tags: read_texts(r, texts)?,
         kind: texts.share(r.str()?),
+        definition: if defined { Some(Box::new(read_definition(r, texts)?)) } else { None },
     })
+}
+
+fn read_definition(r: &mut Reader<'_>, texts: &mut Texts) -> Result<Definition, Malformed> {
+    let extra = r.array_len()?.checked_sub(9).ok_or(Malformed::Empty)?;
+    let definition = Definition {
+        http: texts.share(r.str()?),
+        method: texts.share(r.str()?),
+        header: (0..r.map_len()?)
+            .map(|_| Ok((texts.share(r.str()?), read_texts(r, texts)?)))
+            .collect::<Result<_, Malformed>>()?,
+        body: texts.share(r.str()?),
+        tls_skip_verify: r.bool()?,
+        tcp: texts.share(r.str()?),
+        interval: Duration::from_nanos(r.u64()?),
+        timeout: Duration::from_nanos(r.u64()?),
+        deregister_after: Duration::from_nanos(r.u64()?),
+    };
+    for _ in 0..extra {
+        r.skip()?;
+    }
+    Ok(definition)
 }
 
 fn read_texts(r: &mut Reader<'_>, texts: &mut Texts) -> Result<Box<[Text]>, Malformed> {
@@ -318,6 +359,13 @@ mod tests {
             service_name: "web".into(),
             service_tags: ["primary".into()].into(),
             kind: "ttl".into(),
+            definition: Some(Box::new(Definition {
+                http: "http://h/".into(),
+                header: [("X-A".into(), ["1".into(), "2".into()].into())].into(),
+                interval: Duration::from_secs(10),
+                tls_skip_verify: true,
+                ..Definition::default()
+            })),
         };
         let foreign = Key { node: "db".into(), ..key(Kind::Node, "") };
         vec![

@@ -528,6 +528,7 @@ fn check_of(spec: &CheckSpec, status: Health, output: &Text, service: &Service) 
         service_name: service.name.clone(),
         service_tags: service.tags.clone(),
         kind: spec.probe.kind().into(),
+        definition: None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::os_error;
 ///
 /// # Errors
 /// What failed, with the path; the old file is as it was.
-pub(super) async fn replace(path: PathBuf, text: String) -> Result<(), String> {
+pub(crate) async fn replace(path: PathBuf, text: String) -> Result<(), String> {
     let task = tokio::task::spawn_blocking(move || replace_now(&path, text.as_bytes()));
     task.await.unwrap_or_else(|error| Err(error.to_string()))
 }

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 
 pub use self::control::Control;
 use self::events::Dispatcher;
+pub(crate) use self::files::replace as replace_file;
 pub(crate) use self::metrics::{core_counters, core_sums};
 use self::registry::{Registry, Starting};
 pub use self::run::run;

@@ -143,6 +143,7 @@ impl Starting {
             scripts: config.registry.scripts,
             token: http.token.clone(),
             certificates: self.certificates.clone(),
+            queries: config.registry.data_dir.as_ref().map(|dir| dir.join("queries.json")),
             reload,
         };
         registry.http = Some(Server::start(listener, setup).map_err(failed)?);

@@ -8,11 +8,13 @@ mod catalog;
 pub(crate) mod decode;
 mod directory;
 mod events;
+mod host;
 mod live;
 mod local;
 mod metrics;
 mod near;
 mod params;
+mod query;
 mod reading;
 mod registration;
 mod route;
@@ -29,12 +31,14 @@ pub(crate) use self::decode::Fields;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
 pub(crate) use self::params::Params;
+use self::query::Queries;
 pub(crate) use self::registration::{
     Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, pairs, repeated, service,
 };
 pub(crate) use self::route::Request;
 pub(crate) use self::server::{Api, Style, serve};
 pub use self::server::{Limits, ReloadRequest, Server, Setup};
+use self::status::Positions;
 use crate::agent::Control;
 
 /// What all requests have in common.
@@ -43,6 +47,8 @@ pub(crate) struct Site {
     control: Control,
     events: EventLog,
     cache: Cache,
+    queries: Queries,
+    positions: Positions,
     /// Answers are always indented.
     pretty: bool,
     datacenter: String,

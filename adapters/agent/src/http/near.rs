@@ -14,16 +14,21 @@ impl Near {
     /// What is known of the distances to the node asked for; `_agent` is this one. Without the
     /// parameter, or for a node nothing is known of, no order.
     pub(super) async fn of(site: &Site, params: &Params) -> Near {
-        let Some(near) = params.get("near").filter(|near| !near.is_empty()) else {
+        Near::to(site, params.get("near").unwrap_or_default()).await
+    }
+
+    /// The same for a node's name; an empty one: no order.
+    pub(super) async fn to(site: &Site, near: &str) -> Near {
+        if near.is_empty() {
             return Near(HashMap::new());
-        };
+        }
         let origin = if near == "_agent" { site.name().to_owned() } else { near.to_owned() };
         let names: Vec<Text> = site.directory.catalog().nodes().map(|node| node.name().clone()).collect();
+        let told = site.positions.all();
         let distances = site.directory.node().inspect(move |node| {
-            let origin = node.coordinate(&origin)?;
-            let distance = |name: &Text| {
-                Some((name.to_string(), origin.distance(&node.coordinate(name)?).as_secs_f64()))
-            };
+            let of = |name: &str| node.coordinate(name).or_else(|| told.get(name).copied());
+            let origin = of(&origin)?;
+            let distance = |name: &Text| Some((name.to_string(), origin.distance(&of(name)?).as_secs_f64()));
             Some(names.iter().filter_map(distance).collect())
         });
         Near(distances.await.ok().flatten().unwrap_or_default())

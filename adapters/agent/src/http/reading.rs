@@ -71,7 +71,8 @@ fn spread(wait: Duration) -> Duration {
     }
 }
 
-fn told((index, value): Read, consistency: &str) -> Answer {
+/// What was read, with the header lines that say so.
+pub(super) fn told((index, value): Read, consistency: &str) -> Answer {
     Answer::json(value)
         .with(INDEX, index.max(1))
         .with("x-consul-knownleader", "true")

@@ -7,7 +7,7 @@ use super::answer::{Answer, Body};
 use super::directory::Watch;
 use super::params::{Params, Since, Waiting};
 use super::server::Api;
-use super::{Site, access, agent, catalog, events, local, metrics, reading, status, writing};
+use super::{Site, access, agent, catalog, events, host, local, metrics, query, reading, status, writing};
 
 /// A request, read to its end.
 #[derive(Debug)]
@@ -68,7 +68,10 @@ enum Call {
     HealthState,
     HealthService,
     NeedsStore,
-    NoCoordinates,
+    UpdateCoordinate,
+    Host,
+    Queries,
+    Query,
     NoAcl,
 }
 
@@ -114,7 +117,10 @@ const ROUTES: &[Route] = &[
     get("/v1/coordinate/nodes", Call::Coordinates),
     get_of("/v1/coordinate/node/", Call::Coordinate),
     get("/v1/coordinate/datacenters", Call::CoordinateDatacenters),
-    put("/v1/coordinate/update", Call::NoCoordinates),
+    put("/v1/coordinate/update", Call::UpdateCoordinate),
+    get("/v1/agent/host", Call::Host),
+    Route("/v1/query", false, None, Call::Queries),
+    any("/v1/query/", Call::Query),
     put("/v1/agent/service/register", Call::RegisterService),
     put_of("/v1/agent/service/deregister/", Call::DeregisterService),
     put_of("/v1/agent/service/maintenance/", Call::MaintainService),
@@ -331,10 +337,10 @@ async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -
         Call::HealthState => catalog::health_state(site, params, argument).into(),
         Call::HealthService => catalog::health_service(site, params, argument).await.into(),
         Call::NeedsStore => Answer::error(StatusCode::NOT_IMPLEMENTED, NO_STORE),
-        Call::NoCoordinates => Answer::error(
-            StatusCode::NOT_IMPLEMENTED,
-            "coordinates are measured by the members themselves; those of other nodes are not kept",
-        ),
+        Call::UpdateCoordinate => status::update(site, body).unwrap_or_else(|refusal| refusal),
+        Call::Host => host::host(site),
+        Call::Queries => query::queries(site, request).await.unwrap_or_else(|refusal| refusal),
+        Call::Query => query::query(site, argument, request).await.unwrap_or_else(|refusal| refusal),
         Call::NoAcl => Answer::error(StatusCode::UNAUTHORIZED, "ACL support disabled"),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +35,10 @@ use super::directory::Directory;
 use super::events::EventLog;
 use super::live::Payload;
 use super::params::Params;
+use super::query::Queries;
 use super::registration::Allowed;
 use super::route::Request;
+use super::status::Positions;
 use crate::agent::Control;
 use crate::tls::{Certificates, Connection};
 
@@ -79,6 +82,8 @@ pub struct Setup {
     pub token: Option<String>,
     /// What it shows of itself over TLS; `None`: it serves without.
     pub certificates: Option<Arc<Certificates>>,
+    /// Where prepared queries outlive the process; `None`: they do not.
+    pub queries: Option<PathBuf>,
     /// Who reads the configuration again. Without a receiver nobody does.
     pub reload: mpsc::Sender<ReloadRequest>,
 }
@@ -137,6 +142,7 @@ impl Server {
             scripts,
             token,
             certificates,
+            queries,
             reload,
         } = setup;
         let follower = tokio::spawn(directory.clone().follow());
@@ -147,6 +153,8 @@ impl Server {
         let cache = Cache::default();
         let site = Arc::new(Site {
             cache,
+            queries: Queries::new(queries),
+            positions: Positions::default(),
             pretty,
             events,
             directory,

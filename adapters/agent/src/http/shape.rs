@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 use tidings_core::registry::catalog::{Catalog, Instance, Node, Shown};
-use tidings_core::registry::check::{Check, CheckSpec, Health};
+use tidings_core::registry::check::{Check, CheckSpec, Definition, Health};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::{Address, Service, Text};
 
@@ -173,10 +173,34 @@ fn check(node: &str, id: &str, check: &Check, created: u64, modified: u64) -> Va
         "ServiceName": &*check.service_name,
         "ServiceTags": tags(&check.service_tags),
         "Type": &*check.kind,
-        "Definition": {},
+        "Definition": check.definition.as_deref().map_or_else(|| json!({}), definition),
         "CreateIndex": created,
         "ModifyIndex": modified,
     })
+}
+
+/// What of a definition was given.
+fn definition(it: &Definition) -> Value {
+    let mut shown = Map::new();
+    for (name, text) in [("HTTP", &it.http), ("Method", &it.method), ("Body", &it.body), ("TCP", &it.tcp)] {
+        if !text.is_empty() {
+            shown.insert(name.to_owned(), json!(&**text));
+        }
+    }
+    let after = "DeregisterCriticalServiceAfter";
+    for (name, time) in [("Interval", it.interval), ("Timeout", it.timeout), (after, it.deregister_after)] {
+        if !time.is_zero() {
+            shown.insert(name.to_owned(), json!(crate::duration::format(time)));
+        }
+    }
+    if !it.header.is_empty() {
+        let header = it.header.iter().map(|(name, values)| (name.to_string(), json!(tags(values))));
+        shown.insert("Header".to_owned(), header.collect());
+    }
+    if it.tls_skip_verify {
+        shown.insert("TLSSkipVerify".to_owned(), json!(true));
+    }
+    shown.into()
 }
 
 fn shown_check(node: &Node, shown: &Shown) -> Option<Value> {

@@ -1,14 +1,18 @@
 //! `/v1/status/...` and `/v1/coordinate/...` (consul-http, section 12).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_core::Status;
+use tidings_core::{Coordinate, Status};
 
 use super::Site;
 use super::agent;
 use super::answer::{Answer, Body};
+use super::decode::{self, Fields};
+use super::registration::Bad;
 
 /// The addresses of all who are alive, in order.
 fn alive(site: &Site) -> Vec<SocketAddr> {
@@ -29,10 +33,77 @@ pub(super) fn peers(site: &Site) -> Answer {
     Answer::json(alive(site).iter().map(|addr| Value::from(addr.to_string())).collect())
 }
 
+/// Nodes whose coordinates may have been told.
+const TOLD_MAX: usize = 16 << 10;
+
+/// The coordinates of nodes that are no members, as this agent was told them. They go with the process.
+#[derive(Default)]
+pub(super) struct Positions(Mutex<BTreeMap<String, Coordinate>>);
+
+impl Positions {
+    pub(super) fn all(&self) -> BTreeMap<String, Coordinate> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, node: String, coordinate: Coordinate) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = all.len() < TOLD_MAX || all.contains_key(&node);
+        if fits {
+            all.insert(node, coordinate);
+        }
+        fits
+    }
+
+    /// Forgets those of nodes that are not known.
+    fn retain(&self, known: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| known(node));
+    }
+}
+
+/// Takes the coordinate of a node that is no member; members measure their own.
+pub(super) fn update(site: &Site, body: &[u8]) -> Result<Answer, Answer> {
+    let (node, coordinate) = read(body).map_err(Answer::from)?;
+    let external = |name: &str| {
+        let view = site.control.node().view();
+        site.directory.catalog().node(name).is_some() && view.get(name).is_none()
+    };
+    // Of a node nobody knows it is dropped.
+    if external(&node) {
+        site.positions.retain(external);
+        if !site.positions.put(node, coordinate) {
+            return Err(Answer::refused(format!(
+                "this agent keeps the coordinates of {TOLD_MAX} nodes and no more"
+            )));
+        }
+    }
+    Ok(Answer::done())
+}
+
+fn read(body: &[u8]) -> Result<(String, Coordinate), Bad> {
+    let mut fields = Fields::of(decode::body(body)?, &[])?;
+    let node = fields.text(&["Node"])?;
+    let mut told = fields.object(&["Coord"])?.unwrap_or_default();
+    let number = |value: Option<Value>| value.as_ref().map_or(Some(0.0), Value::as_f64);
+    let vec = told.take(&["Vec"]).unwrap_or_default();
+    let vec: Option<Vec<f64>> = vec.as_array().and_then(|list| list.iter().map(Value::as_f64).collect());
+    let incompatible = || Bad::Refused("incompatible coordinate".to_owned());
+    let coordinate = Coordinate {
+        vec: vec.and_then(|vec| vec.try_into().ok()).ok_or_else(incompatible)?,
+        error: number(told.take(&["Error"])).ok_or_else(incompatible)?,
+        adjustment: number(told.take(&["Adjustment"])).ok_or_else(incompatible)?,
+        height: number(told.take(&["Height"])).ok_or_else(incompatible)?,
+    };
+    Ok((node, coordinate))
+}
+
 /// The coordinates of these nodes, of those that have one.
 async fn coordinates(site: &Site, names: Vec<String>) -> Vec<Value> {
+    let told = site.positions.all();
     let found = site.control.node().inspect(move |node| {
-        let of = |name: String| Some((node.coordinate(&name)?, name));
+        let of = |name: String| {
+            let known = node.coordinate(&name).or_else(|| told.get(&name).copied());
+            Some((known?, name))
+        };
         names.into_iter().filter_map(of).collect::<Vec<_>>()
     });
     let found = found.await.unwrap_or_default().into_iter();
@@ -40,7 +111,10 @@ async fn coordinates(site: &Site, names: Vec<String>) -> Vec<Value> {
 }
 
 pub(super) async fn nodes(site: &Site) -> Answer {
-    let names: Vec<String> = site.control.node().view().iter().map(|it| it.name().to_owned()).collect();
+    let view = site.control.node().view();
+    let members = view.iter().map(|it| it.name().to_owned());
+    let others = site.positions.all().into_keys().filter(|name| view.get(name).is_none());
+    let names: Vec<String> = members.chain(others).collect();
     Answer::json(coordinates(site, names).await.into())
 }
 

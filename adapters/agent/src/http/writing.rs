@@ -3,14 +3,14 @@
 
 use serde_json::json;
 use tidings_core::Status;
-use tidings_core::registry::check::{Check, Health};
+use tidings_core::registry::check::{Check, Definition, Health};
 use tidings_core::registry::command::{Erase, Erased, RegistryCommand, Write};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::{Service, Text};
 
 use super::Site;
 use super::answer::{Answer, Body};
-use super::decode::{self, Fields, Undecodable};
+use super::decode::{self, Fields, Undecodable, positive};
 use super::local::ask;
 use super::registration::{self, Allowed, Bad};
 
@@ -137,6 +137,9 @@ fn external_check(mut fields: Fields, service: Option<&(Text, Service)>) -> Resu
     };
     let service_id = fields.text(&["ServiceID", "service_id"])?;
     let (notes, output) = (fields.text(&["Notes"])?, fields.text(&["Output"])?);
+    let kind = fields.text(&["Type"])?;
+    let definition = fields.object(&["Definition"])?.map(definition).transpose()?;
+    let definition = definition.filter(|it| **it != Definition::default());
     let mut service_name = fields.text(&["ServiceName", "service_name"])?;
     let mut tags = fields.texts(&["ServiceTags", "service_tags"])?;
     if let Some((_, service)) = service.filter(|(id, _)| **id == *service_id) {
@@ -154,9 +157,32 @@ fn external_check(mut fields: Fields, service: Option<&(Text, Service)>) -> Resu
         service_id: service_id.as_str().into(),
         service_name: service_name.as_str().into(),
         service_tags: tags.iter().map(|tag| Text::from(tag.as_str())).collect(),
-        kind: "".into(),
+        kind: kind.as_str().into(),
+        definition,
     };
     Ok((id.as_str().into(), check))
+}
+
+fn definition(mut fields: Fields) -> Result<Box<Definition>, Undecodable> {
+    let text = |text: String| Text::from(text.as_str());
+    let header = fields.lists(&["Header"])?;
+    let header =
+        header.into_iter().map(|(name, values)| (text(name), values.into_iter().map(text).collect()));
+    Ok(Box::new(Definition {
+        header: header.collect(),
+        http: text(fields.text(&["HTTP"])?),
+        method: text(fields.text(&["Method"])?),
+        body: text(fields.text(&["Body"])?),
+        tls_skip_verify: fields.truth(&["TLSSkipVerify", "tls_skip_verify"])?,
+        tcp: text(fields.text(&["TCP"])?),
+        interval: positive(fields.nanos(&["Interval", "IntervalDuration", "interval"])?),
+        timeout: positive(fields.nanos(&["Timeout", "TimeoutDuration", "timeout"])?),
+        deregister_after: positive(fields.nanos(&[
+            "DeregisterCriticalServiceAfter",
+            "DeregisterCriticalServiceAfterDuration",
+            "deregister_critical_service_after",
+        ])?),
+    }))
 }
 
 fn read_erase(body: &[u8]) -> Result<Erase, Bad> {
