@@ -94,13 +94,15 @@ async fn prepared_queries_are_kept_changed_and_carried_out() {
     let again = request(addr, "DELETE", &gone, &Value::Null).await;
     let words = format!("Cannot modify non-existent prepared query: '{}'", ids[1]);
     assert_eq!((again.status, again.text()), (500, words));
+    let again = create(json!({"Name": "renamed", "Service": {"Service": "a"}})).await;
+    assert_eq!((again.status, again.text()), (500, "name 'renamed' aliases an existing query name".into()));
+}
 
+#[tokio::test]
+async fn prepared_queries_that_make_no_sense_are_refused() {
+    let (_cluster, addr) = agent().await;
+    let create = |body: Value| async move { request(addr, "POST", "/v1/query", &body).await };
     for (body, status, words) in [
-        (
-            json!({"Name": "renamed", "Service": {"Service": "a"}}),
-            500,
-            "name 'renamed' aliases an existing query name",
-        ),
         (json!({"Name": "n"}), 500, "Invalid prepared query: Must provide a Service name to query"),
         (
             json!({"Service": {"Service": "a"}, "Template": {"Type": "name_prefix_match"}}),
@@ -124,6 +126,8 @@ async fn prepared_queries_are_kept_changed_and_carried_out() {
         assert!(answer.text().starts_with(words), "{}\nfor {words}", answer.text());
     }
     assert_eq!(request(addr, "PATCH", "/v1/query", &Value::Null).await.status, 405);
+    assert_eq!(get(addr, "/v1/query").await.json(), json!([]));
+    assert_eq!(create(json!({"Name": "all", "Service": {"Service": "a"}})).await.status, 200);
     assert_eq!(get(addr, "/v1/query/all/execute?limit=x").await.status, 400);
 }
 

@@ -178,6 +178,7 @@ async fn probes_are_run_and_what_comes_of_them_is_shown() {
         r#"{"Name":"down","ID":"down","Check":{"HTTP":"http://127.0.0.1:1/","Interval":"1s","Status":"passing"}}"#.to_owned(),
         r#"{"Name":"s","ID":"s","Check":{"Args":["sh","-c","echo hm; exit 1"],"Interval":"1s"}}"#.to_owned(),
         r#"{"Name":"a","ID":"a","Check":{"AliasService":"s"}}"#.to_owned(),
+        r#"{"Name":"g","ID":"g","Check":{"GRPC":"127.0.0.1:1/x","Interval":"1s","Status":"passing"}}"#.to_owned(),
     ] {
         assert_eq!(ask(addr, "PUT", "/v1/agent/service/register", &[], &body).await.status, 200);
     }
@@ -189,6 +190,11 @@ async fn probes_are_run_and_what_comes_of_them_is_shown() {
             "Get \"http://127.0.0.1:1/\": dial tcp 127.0.0.1:1: connect: connection refused".into(),
         ),
         ("service:s", "warning", "hm\n".into()),
+        (
+            "service:g",
+            "critical",
+            "gRPC check 127.0.0.1:1/x: dial tcp 127.0.0.1:1: connect: connection refused".into(),
+        ),
         ("service:a", "warning", "Aliased check \"Service 's' check\" failing: hm\n".into()),
     ];
     let mut index: u64 = 1;
@@ -204,9 +210,6 @@ async fn probes_are_run_and_what_comes_of_them_is_shown() {
         let answer = ask(addr, "GET", &path, &[], "").await;
         index = answer.headers["x-consul-index"].parse().unwrap();
     }
-    let refused = r#"{"Name":"g","Check":{"GRPC":"127.0.0.1:1","Interval":"1s"}}"#;
-    let answer = ask(addr, "PUT", "/v1/agent/service/register", &[], refused).await;
-    assert_eq!(answer.text(), "Invalid check: gRPC checks are not supported by this agent yet");
 }
 
 #[test]

@@ -137,9 +137,10 @@ fn external_check(mut fields: Fields, service: Option<&(Text, Service)>) -> Resu
     };
     let service_id = fields.text(&["ServiceID", "service_id"])?;
     let (notes, output) = (fields.text(&["Notes"])?, fields.text(&["Output"])?);
-    let kind = fields.text(&["Type"])?;
+    let given = fields.text(&["Type"])?;
     let definition = fields.object(&["Definition"])?.map(definition).transpose()?;
     let definition = definition.filter(|it| **it != Definition::default());
+    let kind = if given.is_empty() { definition.as_deref().map_or("", kind_of) } else { &given };
     let mut service_name = fields.text(&["ServiceName", "service_name"])?;
     let mut tags = fields.texts(&["ServiceTags", "service_tags"])?;
     if let Some((_, service)) = service.filter(|(id, _)| **id == *service_id) {
@@ -157,10 +158,20 @@ fn external_check(mut fields: Fields, service: Option<&(Text, Service)>) -> Resu
         service_id: service_id.as_str().into(),
         service_name: service_name.as_str().into(),
         service_tags: tags.iter().map(|tag| Text::from(tag.as_str())).collect(),
-        kind: kind.as_str().into(),
+        kind: kind.into(),
         definition,
     };
     Ok((id.as_str().into(), check))
+}
+
+/// What kind of check a definition makes, as its author did not say.
+fn kind_of(definition: &Definition) -> &'static str {
+    match definition {
+        it if it.interval.is_zero() => "",
+        it if !it.http.is_empty() => "http",
+        it if !it.tcp.is_empty() => "tcp",
+        _ => "",
+    }
 }
 
 fn definition(mut fields: Fields) -> Result<Box<Definition>, Undecodable> {
