@@ -39,7 +39,8 @@ impl Node {
     /// section 7.4, L7). Counting costs nothing: each is known.
     pub fn holdings(&self) -> impl Iterator<Item = Holding> + '_ {
         let config = self.config();
-        self.swim.holdings(config).into_iter().chain(self.serf.holdings(config))
+        let layers = self.swim.holdings(config).into_iter().chain(self.serf.holdings(config));
+        layers.chain(self.registry.iter().flat_map(|registry| registry.holdings(config)))
     }
 
     /// When the oldest intent about a member that is unknown arrived; such intents are kept for

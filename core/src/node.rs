@@ -152,10 +152,16 @@ impl Node {
         pool: &mut ViewPool,
     ) -> Result<(), Misuse> {
         self.swim.packets.swap_scratch(pool.scratch());
+        if let Some(registry) = &mut self.registry {
+            registry.table.pool = Some(core::mem::take(pool.records()));
+        }
         self.swim.members.pool = Some(core::mem::take(pool));
         let result = self.handle_input(now, input);
         if let Some(lent) = self.swim.members.pool.take() {
             *pool = lent;
+        }
+        if let Some(lent) = self.registry.as_mut().and_then(|registry| registry.table.pool.take()) {
+            *pool.records() = lent;
         }
         self.swim.packets.swap_scratch(pool.scratch());
         result
@@ -377,7 +383,7 @@ impl Node {
     pub fn registry(&self) -> RegistryView {
         self.registry
             .as_ref()
-            .map_or_else(RegistryView::default, |it| RegistryView::new(it.records().clone()))
+            .map_or_else(RegistryView::default, |it| it.view())
     }
 
     /// The checks registered at this node, by ID.

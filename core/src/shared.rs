@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::registry::record::Record;
 use crate::serf::clock::LamportTime;
 use crate::swim::member::{Member, State, Status};
 use crate::swim::packets::Scratch;
@@ -38,6 +39,7 @@ pub struct ViewPool(Option<Box<Shared>>);
 #[derive(Clone, Debug, Default)]
 struct Shared {
     members: Pool<Member>,
+    records: Pool<Record>,
     /// Where the node that has the pool puts its packets together.
     scratch: Option<Box<Scratch>>,
     /// The one used last at the end.
@@ -52,10 +54,10 @@ impl ViewPool {
         ViewPool(None)
     }
 
-    /// Nodes of views held, in use or not.
+    /// Nodes of views and registries held, in use or not.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |shared| shared.members.len())
+        self.0.as_ref().map_or(0, |shared| shared.members.len() + shared.records.len())
     }
 
     /// Whether it holds none.
@@ -67,6 +69,11 @@ impl ViewPool {
     /// The memory of views.
     pub(crate) fn members(&mut self) -> &mut Pool<Member> {
         &mut self.shared().members
+    }
+
+    /// The memory of registries.
+    pub(crate) fn records(&mut self) -> &mut Pool<Record> {
+        &mut self.shared().records
     }
 
     /// Where to put packets together.

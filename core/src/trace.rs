@@ -2,10 +2,12 @@
 //!
 //! Off unless [`Config::trace`](crate::Config::trace) is set; nothing in the node depends on it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::registry::record::{Key, Stamp};
 use crate::serf::clock::LamportTime;
 use crate::swim::member::{Incarnation, State, Status};
 
@@ -149,6 +151,15 @@ pub enum Decision {
     Forgotten {
         /// The member.
         member: Arc<str>,
+    },
+    /// This node wrote a record of its registry, and tells of it.
+    RecordWritten {
+        /// Which.
+        key: Box<Key>,
+        /// Its new stamp.
+        stamp: Stamp,
+        /// The digest of what it says; `None`: that it is gone.
+        digest: Option<u64>,
     },
     /// A query about the cluster's keys arrived, to be answered by the node itself.
     KeyQuery {

@@ -86,7 +86,7 @@ impl Node {
         node.swim.members = Members::converged(view, node.swim.me.clone());
         node.swim.plan_push_pull(&mut node.cx);
         // It joined long ago: what a lone start has to tell is no news.
-        node.cx.outputs.clear();
+        node.keep_writes();
         Ok(node)
     }
 }

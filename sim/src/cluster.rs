@@ -171,7 +171,7 @@ impl<R: Rider> Cluster<R> {
     /// Starts a crashed host afresh; it joins through all hosts that run.
     pub fn restart(&mut self, host: HostId) -> &mut Self {
         self.story.restarts(self.world.now, host);
-        let remembers = !self.hosts[host].disk.snapshot().is_empty();
+        let remembers = self.hosts[host].disk.remembers();
         self.world.start(host, if remembers { Start::Restored } else { Start::Fresh });
         let via = self.living();
         self.world.join(host, &via[..via.len().min(4)]);

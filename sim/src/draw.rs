@@ -22,6 +22,8 @@ pub enum Purpose {
     Views = 7,
     /// Whose settings are others.
     Settings = 8,
+    /// How probes of services fare, by host.
+    Checks = 9,
 }
 
 /// A stream of numbers made from a seed, a purpose and an index (splitmix64).

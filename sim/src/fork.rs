@@ -41,6 +41,7 @@ impl<R: Rider + Clone> World<R> {
             seed: self.seed,
             keep_events: self.keep_events,
             answer_queries: self.answer_queries,
+            check_luck: self.check_luck,
             violations: self.violations.clone(),
             works: self.works.clone(),
             watchers: self.watchers.iter().map(|watcher| watcher.fork()).collect(),

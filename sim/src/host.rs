@@ -1,13 +1,14 @@
 //! A machine of the simulated cluster: a process that may run, a clock, a socket buffer, a disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tidings_core::registry::check::Health;
 use tidings_core::{
-    Command, CommandError, Config, Event, Input, Node, PersistId, Reply, ResolveId, StreamEvent, StreamId,
+    CheckId, Command, CommandError, Config, Event, Input, Node, PersistId, Reply, ResolveId, StreamEvent, StreamId,
     Time, Token,
 };
 
@@ -36,6 +37,12 @@ pub(crate) enum Happening {
     Persisted {
         id: PersistId,
         result: Result<(), String>,
+    },
+    /// A probe of a service has ended.
+    CheckResult {
+        id: CheckId,
+        status: Health,
+        output: String,
     },
     /// A message between riders.
     Message {
@@ -70,6 +77,9 @@ impl Happening {
             }
             Self::Resolved { id, result } => Input::Resolved { id: *id, result: result.clone() },
             Self::Persisted { id, result } => Input::Persisted { id: *id, result: result.clone() },
+            Self::CheckResult { id, status, output } => {
+                Input::CheckResult { id: *id, status: *status, output: output.clone() }
+            }
             Self::Message { .. } | Self::Stop => return None,
         })
     }
@@ -153,6 +163,10 @@ pub struct Host<R = ()> {
     pub(crate) accepted: u64,
     pub(crate) events: Vec<(Time, Event)>,
     pub(crate) replies: HashMap<Token, (Time, Result<Reply, CommandError>)>,
+    /// Services whose probes find them ill.
+    pub(crate) ill: BTreeSet<String>,
+    /// Probes begun in all lives: the index of the next one's luck.
+    pub(crate) probes: u64,
     /// Datagrams dropped because the socket's buffer was full.
     pub(crate) overflowed: u64,
     /// Its timers may have been late, or its clock wrong, at some time.
@@ -188,6 +202,8 @@ impl<R> Host<R> {
             accepted: 0,
             events: Vec::new(),
             replies: HashMap::new(),
+            ill: BTreeSet::new(),
+            probes: 0,
             overflowed: 0,
             disturbed: false,
             eased: None,

@@ -12,6 +12,8 @@ use crate::workload::{Task, Work};
 
 /// Streams of drawn faults and work are numbered from here, apart from those written by hand.
 const STREAMS_FROM: u64 = 1000;
+/// Streams of drawn work about services are numbered from here.
+const SERVICES_FROM: u64 = 1 << 20;
 /// What is drawn once for the whole script is drawn apart from all of them.
 const CORE_STREAM: u64 = u64::MAX;
 const SIZE_STREAM: u64 = u64::MAX - 1;
@@ -42,6 +44,9 @@ pub struct Random {
     /// Pieces of work.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub work: usize,
+    /// Pieces of work about services.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub registry: usize,
     /// The chance, 0.0 to 1.0, that in the end only a part of the cluster is healed.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub core: f64,
@@ -51,6 +56,10 @@ pub struct Random {
     /// The chance, 0.0 to 1.0, that the hosts are dealt to zones with delays between them.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub zones: f64,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Random {
@@ -109,6 +118,15 @@ impl Script {
             let times = 1 + luck.below(5) as u32;
             let what = task(&mut luck);
             script.work.push(Work { at, every, times, stream: Some(STREAMS_FROM + number), what });
+        }
+        for number in 0..random.registry as u64 {
+            let stream = SERVICES_FROM + number;
+            let mut luck = draw.part(stream);
+            let at = luck.between(Duration::ZERO, script.time * 3 / 4);
+            let every = Some(luck.between(Duration::from_millis(200), Duration::from_secs(10)));
+            let times = 1 + luck.below(12) as u32;
+            let what = Task::Registry(crate::registry::draw_task(&mut luck));
+            script.work.push(Work { at, every, times, stream: Some(stream), what });
         }
         let mut luck = draw.part(SETTINGS_STREAM);
         if luck.chance(random.settings) {

@@ -276,7 +276,9 @@ impl Healed {
 
     fn agreement(&self, cluster: &Cluster) -> Result<(), Disagreement> {
         let living = self.living(cluster);
-        if self.lies { cluster.agreement_among_lies(&living) } else { cluster.agreement_among(&living) }
+        let members =
+            if self.lies { cluster.agreement_among_lies(&living) } else { cluster.agreement_among(&living) };
+        members.and_then(|()| cluster.registry_agreement_among(&living))
     }
 
     /// L1 to L4: all agree within the time allowed.

@@ -12,6 +12,7 @@ use crate::faults::{Core, Fault, Pick};
 use crate::net::Latency;
 use crate::net::Net;
 pub use crate::random::Random;
+use crate::registry::RegistrySettings;
 use crate::valid;
 use crate::workload::{Task, Work};
 
@@ -71,6 +72,9 @@ pub struct Script {
     /// The nodes' configuration.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub config: Settings,
+    /// Who keeps a registry of services; absent: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistrySettings>,
     /// Members that are configured otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variant: Vec<Variant>,
@@ -185,6 +189,8 @@ pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+/// The stream that picks who keeps a registry, apart from those of variants.
+const REGISTRY_STREAM: u64 = u64::MAX;
 /// Hosts a script may have; more do not fit a machine.
 const MEMBERS_MAX: usize = 1_000_000;
 
@@ -239,6 +245,9 @@ impl Script {
                 return Err(format!("work {} (at = {at:?}): {wrong}", number + 1));
             }
         }
+        if let Some(wrong) = self.registry.as_ref().and_then(|registry| registry.wrong(self.members)) {
+            return Err(wrong);
+        }
         let latencies = [("latency", &self.net.latency), ("between_zones", &self.net.between_zones)];
         for (key, latency) in latencies {
             if let Some(wrong) = latency.as_ref().and_then(valid::latency) {
@@ -277,8 +286,7 @@ impl Script {
     /// What each member's settings are in the end.
     fn settings_of_all(&self, seed: u64) -> Vec<Vec<Settings>> {
         let mut all = vec![vec![self.config.clone()]; self.members];
-        let mut net = Net::new(seed);
-        net.zone_of = (0..self.members).map(|host| self.zone(host)).collect();
+        let net = self.net_of(seed);
         for (number, variant) in self.variant.iter().enumerate() {
             let stream = variant.stream.unwrap_or(number as u64);
             let mut draw = Draw::of(seed, Purpose::Settings, stream);
@@ -287,6 +295,13 @@ impl Script {
             }
         }
         all
+    }
+
+    /// The network as far as members can be picked by it.
+    fn net_of(&self, seed: u64) -> Net {
+        let mut net = Net::new(seed);
+        net.zone_of = (0..self.members).map(|host| self.zone(host)).collect();
+        net
     }
 
     fn zone(&self, host: usize) -> u32 {
@@ -307,6 +322,15 @@ impl Script {
         let settings = self.settings_of_all(seed);
         let mut plan =
             plan.configure(move |host, config| settings[host].iter().for_each(|some| some.apply(config)));
+        if let Some(registry) = &self.registry {
+            let mut draw = Draw::of(seed, Purpose::Settings, REGISTRY_STREAM);
+            let keepers = registry.members.of(self.members, &self.net_of(seed), &mut draw);
+            plan = plan.configure(|host, config| {
+                if keepers.contains(&host) {
+                    registry.apply(config);
+                }
+            });
+        }
         if let Some(latency) = &self.net.latency {
             plan = plan.latency(latency.clone());
         }
@@ -322,6 +346,9 @@ impl Script {
             plan = plan.shuffle_ties();
         }
         let mut cluster = if self.converged { plan.start() } else { plan.alone().start() };
+        if let Some(registry) = &self.registry {
+            cluster.set_check_luck(registry.luck());
+        }
         let checks = if self.has_lies() { Checks::among_lies() } else { Checks::new() };
         cluster.watch_from_now(checks);
         if !self.converged {
@@ -387,6 +414,7 @@ pub fn mixed(members: usize) -> Script {
         random: Some(Random { faults: 6, work: 5, core: 0.2, ..Random::default() }),
         variant: Vec::new(),
         core: None,
+        registry: None,
         config: Settings { snapshot: Some(true), ..Settings::default() },
         net: NetSettings::default(),
         fault: Vec::new(),

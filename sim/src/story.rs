@@ -10,6 +10,7 @@ use crate::cluster::Cluster;
 use crate::faults::{Fault, Pick, Return, Trouble};
 use crate::net::{HostId, Net};
 use crate::plan::address;
+use crate::registry::{CheckLuck, RegistrySettings};
 use crate::rider::Rider;
 use crate::script::{NetSettings, Script, Settings};
 use crate::workload::{Task, Work};
@@ -105,6 +106,7 @@ impl<R: Rider> Cluster<R> {
             shuffle_ties: story.shuffle_ties,
             random: None,
             core: None,
+            registry: self.registry_settings(),
             config,
             variant: Vec::new(),
             net: NetSettings { latency, ..NetSettings::default() },
@@ -113,6 +115,16 @@ impl<R: Rider> Cluster<R> {
         };
         script.number_streams();
         (script, beyond.into_iter().collect())
+    }
+
+    /// Who keeps a registry.
+    fn registry_settings(&self) -> Option<RegistrySettings> {
+        let keeps = |host: &HostId| self.hosts[*host].config.registry.enabled;
+        let members: Vec<HostId> = (0..self.hosts.len()).filter(keeps).collect();
+        let durable = self.hosts[*members.first()?].config.registry.durable;
+        let members = if members.len() == self.hosts.len() { Pick::All } else { Pick::These(members) };
+        let CheckLuck { failures, losses } = self.check_luck;
+        Some(RegistrySettings { members, durable, check_failures: failures, check_losses: losses })
     }
 
     /// How the configuration differs from the LAN profile; `None`: in ways that scripts cannot say.
@@ -142,7 +154,8 @@ impl<R: Rider> Cluster<R> {
         let first_lives = self.hosts.iter().enumerate().filter(|(_, machine)| machine.life() == 0);
         let mut made = first_lives.map(|(host, machine)| {
             let (ours, lan) = (machine.config(), Config::lan(format!("n{host}"), address(host)));
-            let mut config = Config { trace: ours.trace, hash_seed: ours.hash_seed, ..lan };
+            let registry = ours.registry.clone();
+            let mut config = Config { trace: ours.trace, hash_seed: ours.hash_seed, registry, ..lan };
             settings.apply(&mut config);
             config == *ours
         });

@@ -10,6 +10,7 @@ use crate::draw::{Draw, Purpose};
 use crate::faults::Pick;
 use crate::net::HostId;
 use crate::plan::address;
+use crate::registry::{CheckLuck, RegistryTask};
 use crate::rider::Rider;
 use crate::script::is_usual;
 use crate::world::{Start, What, World};
@@ -108,6 +109,8 @@ pub enum Task {
         #[serde(default = "one")]
         via: Pick,
     },
+    /// Something about services: `do.registry.register = { service = "web" }`.
+    Registry(RegistryTask),
 }
 
 /// A piece of work and how often it has been done.
@@ -128,11 +131,12 @@ impl<R: Rider> World<R> {
         self.works.push(Job { work, done: 0 });
     }
 
-    /// Forgets all work that was not done yet.
+    /// Forgets all work that was not done yet; from now on all probes find instances well.
     pub fn end_work(&mut self) {
         for job in &mut self.works {
             job.done = job.work.times;
         }
+        self.set_check_luck(CheckLuck::default());
     }
 
     /// Does a piece of work once.
@@ -151,7 +155,7 @@ impl<R: Rider> World<R> {
         }
     }
 
-    fn running(&self, pick: &Pick, draw: &mut Draw) -> Vec<HostId> {
+    pub(crate) fn running(&self, pick: &Pick, draw: &mut Draw) -> Vec<HostId> {
         let mut hosts = pick.of(self.hosts.len(), &self.net, draw);
         hosts.retain(|host| self.hosts[*host].node.is_some());
         hosts
@@ -206,11 +210,13 @@ impl<R: Rider> World<R> {
                     self.command(by, Command::ForceLeave { node, prune: *prune });
                 }
             }
+            Task::Registry(task) => self.do_registry_task(task, turn, draw),
             Task::Start { members, via } => {
                 let via = via.of(self.hosts.len(), &self.net, &mut draw);
                 for host in members.of(self.hosts.len(), &self.net, &mut draw) {
                     if self.hosts[host].node.is_none() {
-                        self.start(host, Start::Fresh);
+                        let registered = !self.hosts[host].disk.registrations().is_empty();
+                        self.start(host, if registered { Start::Restored } else { Start::Fresh });
                         self.join(host, &via);
                     }
                 }

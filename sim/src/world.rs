@@ -19,6 +19,7 @@ use crate::host::{Happening, Host};
 use crate::net::stream::{Connections, Part};
 use crate::net::{ConditionId, HostId, LostTo, Net};
 use crate::queue::Queue;
+use crate::registry::CheckLuck;
 use crate::rider::{Rider, RiderInput};
 use crate::watch::{Sight, Violation, Watch, Watcher};
 
@@ -112,6 +113,8 @@ pub struct World<R: Rider = ()> {
     pub(crate) keep_events: bool,
     /// Applications answer every query with their name.
     pub(crate) answer_queries: bool,
+    /// How probes of services fare.
+    pub(crate) check_luck: CheckLuck,
     pub(crate) violations: Vec<Violation>,
     pub(crate) works: Vec<crate::workload::Job>,
     pub(crate) watchers: Vec<Box<dyn Watcher<R>>>,
@@ -150,6 +153,7 @@ impl<R: Rider> World<R> {
             seed,
             keep_events: true,
             answer_queries: true,
+            check_luck: CheckLuck::default(),
             violations: Vec::new(),
             works: Vec::new(),
             watchers: Vec::new(),
@@ -236,7 +240,11 @@ impl<R: Rider> World<R> {
         if self.hosts[host].life > 0 {
             self.hosts[host].rider = (self.make_rider)(host);
         }
+        self.number_run(host);
         let machine = &mut self.hosts[host];
+        if !matches!(how, Start::Restored) {
+            machine.disk.set_other(true);
+        }
         machine.powered = true;
         let (config, local) = (machine.config.clone(), machine.clock.local(self.now));
         self.net.addresses.insert(config.advertise, host);
@@ -246,7 +254,8 @@ impl<R: Rider> World<R> {
             Start::Converged(view) => Node::converged(config, seed, local, view),
             Start::Restored => {
                 let rejoin = config.rejoin_after_leave;
-                let restored = Restored::read(machine.disk.snapshot(), rejoin, config.members.max);
+                let mut restored = Restored::read(machine.disk.snapshot(), rejoin, config.members.max);
+                restored.registrations = Bytes::copy_from_slice(machine.disk.registrations());
                 let me = config.name.clone();
                 let addresses = restored.alive.iter().filter(|(name, _)| *name != me);
                 let addresses: Vec<String> = addresses.map(|(name, addr)| format!("{name}/{addr}")).collect();
@@ -264,6 +273,7 @@ impl<R: Rider> World<R> {
         self.hosts[host].node = Some(node);
         self.hosts[host].restored = matches!(how, Start::Restored);
         self.see(host, &Sight::Started);
+        self.hosts[host].disk.set_other(false);
         if self.hosts[host].blocked > 0 {
             self.deliver(host, Happening::Stalled(true));
         }
@@ -280,6 +290,7 @@ impl<R: Rider> World<R> {
         }
         self.see(host, &Sight::Stopped);
         self.hosts[host].clear();
+        self.hosts[host].disk.closed();
         self.glances[host].disarm();
         self.hosts[host].powered = powered;
         self.drop_streams(host, powered);
@@ -433,6 +444,9 @@ impl<R: Rider> World<R> {
         {
             return;
         }
+        if let Happening::Persisted { id, result: Ok(()) } = what {
+            self.hosts[host].disk.synced(*id);
+        }
         let local = self.hosts[host].clock.local(now);
         match (what, what.as_input()) {
             (_, Some(input)) => self.input(host, local, input),
@@ -514,10 +528,11 @@ impl<R: Rider> World<R> {
             }
             Output::Persist(persist) => {
                 let result = self.hosts[host].disk.write(&persist);
-                if let Persist::Keyring { id, .. } = persist {
+                if let Persist::Keyring { id, .. } | Persist::Registry { id, .. } = persist {
                     self.happen(self.now + LOCAL_WORK, host, Happening::Persisted { id, result });
                 }
             }
+            check @ Output::RunCheck { .. } => self.run_check(host, &check),
             // Decisions are for watchers, who have seen them.
             _ => {}
         }

@@ -26,6 +26,7 @@
 //! | `catalog` | what readers look things up in |
 //! | [`sketch`] | which records differ, at the cost of the difference |
 //! | [`log`] | registrations on disk |
+//! | `holdings`, `warm` | for simulators: bounds to be checked; starting in the middle |
 
 pub mod catalog;
 pub mod check;
@@ -41,6 +42,7 @@ mod about_me;
 mod external;
 mod forward;
 mod frames;
+mod holdings;
 pub(crate) mod marker;
 mod messages;
 mod own;
@@ -52,6 +54,7 @@ mod store;
 mod sync;
 mod table;
 mod texts;
+mod warm;
 
 pub(crate) use self::state::Registry;
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use super::check::Check;
+use super::encoding::sealed;
 use super::node::NodeInfo;
 use super::service::Service;
 use crate::hash;
@@ -140,6 +141,16 @@ impl Record {
         let digest = hash::mix(hash::mix(hash::mix(name, stamp.generation), stamp.version), content);
         let hash = key.hash(seed);
         Record { hash, entry: Arc::new(Entry { key, stamp, digest, body }) }
+    }
+
+    /// A record of this content, for tables of this hash seed: what simulators and tests need.
+    ///
+    /// # Panics
+    /// If `key` is that of another kind of record than `body`.
+    #[must_use]
+    pub fn of(seed: u64, key: Key, stamp: Stamp, body: Body) -> Self {
+        assert_eq!(key.kind, body.kind(), "the key of another kind of record");
+        sealed(seed, key, stamp, body)
     }
 
     /// What tells it apart.

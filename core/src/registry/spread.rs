@@ -2,6 +2,8 @@
 //! back for a moment where they overtake the word of their owner.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -16,12 +18,14 @@ use super::service::Text;
 use super::session::Session;
 use super::table::Merged;
 use crate::error::Refusal;
+use crate::holdings::Holding;
 use crate::input::StreamId;
 use crate::node::Node;
 use crate::swim::Swim;
 use crate::swim::gossip::MESSAGE_OVERHEAD;
 use crate::swim::member::Status;
 use crate::time::Time;
+use crate::trace::Decision;
 use crate::trie::Record as _;
 use crate::wire::limits::CRC_OVERHEAD;
 use crate::wire::message::malformed;
@@ -94,6 +98,12 @@ impl Spread {
             let Some(first) = self.waiting.pop_front() else { return };
             self.waiting_bytes -= first.size;
         }
+    }
+
+    /// What waits for its owner, and what is to be fetched.
+    pub(crate) fn holdings(&self) -> (Holding, Holding) {
+        let waiting = Holding::new("records without an owner", self.waiting.len(), WAITING_MAX);
+        (waiting, Holding::new("records to fetch", self.wanted.len(), WANTED_MAX))
     }
 
     /// Takes out what was held back of an owner and is not too old.
@@ -176,12 +186,18 @@ fn is_member(swim: &Swim, owner: &str) -> bool {
     swim.members.get(owner).is_some_and(|member| member.status != Status::None)
 }
 
+fn written(told: &Told) -> Decision {
+    let digest = if let Told::Is(record) = told { Some(record.digest()) } else { None };
+    Decision::RecordWritten { key: Box::new(told.key().clone()), stamp: told.stamp(), digest }
+}
+
 impl Node {
     /// Has what this node wrote put on disk, and tells the others; answers who asked for it.
     pub(crate) fn tell_written(&mut self) {
         let Node { cx, registry: Some(registry), .. } = self else { return };
         registry.save_changes(cx);
         for told in registry.take_told() {
+            self.cx.trace(|| written(&told));
             self.tell_change(&told);
         }
         self.answer_asked();

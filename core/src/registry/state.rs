@@ -7,7 +7,7 @@ use super::check::Health;
 use super::command::{RegistryCommand, RegistryError};
 use super::encoding::Told;
 use super::own::{Own, OwnCheck};
-use super::record::{Kind, Record};
+use super::record::{Key, Kind, Record};
 use super::service::Text;
 use super::spread::Spread;
 use super::store::{Left, Store};
@@ -78,6 +78,11 @@ impl Registry {
         self.table.records()
     }
 
+    /// The same as an immutable copy.
+    pub(crate) fn view(&self) -> RegistryView {
+        RegistryView::new(self.table.records().clone(), self.table.seed())
+    }
+
     /// The checks registered here.
     pub(crate) fn checks(&self) -> impl Iterator<Item = OwnCheck<'_>> {
         self.own.checks()
@@ -105,6 +110,23 @@ impl Registry {
     }
 
     fn carry_out(&mut self, cx: &mut Context, command: RegistryCommand) -> Result<(), RegistryError> {
+    /// Carries out a command to which nobody waits for an answer.
+    pub(super) fn begin_with(
+        &mut self,
+        cx: &mut Context,
+        command: RegistryCommand,
+    ) -> Result<(), RegistryError> {
+        self.carry_out(cx, |_| false, command)?;
+        self.save(cx, None);
+        Ok(())
+    }
+
+    fn carry_out(
+        &mut self,
+        cx: &mut Context,
+        is_agent: impl FnOnce(&str) -> bool,
+        command: RegistryCommand,
+    ) -> Result<(), RegistryError> {
         let Registry { table, own, clock, .. } = self;
         match command {
             RegistryCommand::Register { id, service, checks, replace_checks } => {
@@ -258,12 +280,20 @@ fn claim_of(told: &Told) -> Option<(Text, Text, LamportTime)> {
 /// What a node's registry knows at one moment: cheap to clone; a clone never changes.
 #[derive(Clone, Debug, Default)]
 pub struct RegistryView {
-    records: Trie<Record>,
+    pub(super) records: Trie<Record>,
+    pub(super) seed: u64,
 }
 
 impl RegistryView {
-    pub(crate) const fn new(records: Trie<Record>) -> Self {
-        RegistryView { records }
+    /// Records of tables of this hash seed.
+    pub(crate) const fn new(records: Trie<Record>, seed: u64) -> Self {
+        RegistryView { records, seed }
+    }
+
+    /// A record.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<&Record> {
+        self.records.get(key.hash(self.seed), key)
     }
 
     /// Whether both hold the very same memory, and so the same records.

@@ -8,7 +8,7 @@ use super::node::NodeInfo;
 use super::record::{Key, Kind, Record, Stamp, owner_place};
 use super::service::Text;
 use crate::time::Time;
-use crate::trie::Trie;
+use crate::trie::{Pool, Trie};
 
 /// What became of something that was told.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +40,8 @@ pub(crate) struct Table {
     /// The same by time.
     gone_by_time: BTreeSet<(Time, Key)>,
     limits: Limits,
+    /// Lent by the caller for the length of one input, so that equal tables share their memory.
+    pub(crate) pool: Option<Pool<Record>>,
 }
 
 /// How much a table holds at most.
@@ -51,12 +53,24 @@ pub(crate) struct Limits {
 
 impl Table {
     pub(crate) const fn new(seed: u64, limits: Limits) -> Self {
-        Table { seed, records: Trie::new(), gone: BTreeMap::new(), gone_by_time: BTreeSet::new(), limits }
+        Table {
+            seed,
+            records: Trie::new(),
+            gone: BTreeMap::new(),
+            gone_by_time: BTreeSet::new(),
+            limits,
+            pool: None,
+        }
     }
 
     /// All records.
     pub(crate) const fn records(&self) -> &Trie<Record> {
         &self.records
+    }
+
+    /// Holds these in place of all records.
+    pub(crate) fn adopt(&mut self, records: Trie<Record>) {
+        self.records = records;
     }
 
     /// The seed its places are made with.
@@ -74,6 +88,11 @@ impl Table {
             Some(record) => Some(Told::Is(record.clone())),
             None => self.gone.get(key).map(|gone| Told::Gone(key.clone(), gone.stamp)),
         }
+    }
+
+    /// How many records are known to be gone.
+    pub(crate) fn tombstones(&self) -> usize {
+        self.gone.len()
     }
 
     /// Everything known to be gone.
@@ -149,7 +168,7 @@ impl Table {
         }
         self.unbury(record.key());
         let raised = self.floor_raised_by(&record);
-        let old = self.records.upsert(record, None);
+        let old = self.records.upsert(record, self.pool.as_mut());
         if let Some((owner, floor)) = raised {
             self.drop_below(&owner, floor);
         }
@@ -171,7 +190,7 @@ impl Table {
             .map(|record| record.key().clone())
             .collect();
         for key in void {
-            self.records.remove(key.hash(self.seed), &key, None);
+            self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
         }
     }
 
@@ -182,7 +201,7 @@ impl Table {
             return Merged::Older(Told::Is(old.clone()));
         }
         self.unbury(&key);
-        let old = self.records.remove(key.hash(self.seed), &key, None);
+        let old = self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
         self.gone.insert(key.clone(), Tombstone { stamp, until });
         self.gone_by_time.insert((until, key));
         while self.gone.len() > self.limits.tombstones {
@@ -214,7 +233,7 @@ impl Table {
     pub(crate) fn forget(&mut self, owner: &str) {
         let keys: Vec<Key> = self.of_owner(owner).map(|record| record.key().clone()).collect();
         for key in keys {
-            self.records.remove(key.hash(self.seed), &key, None);
+            self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
         }
         let gone: Vec<Key> = self.gone.keys().filter(|key| *key.owner == *owner).cloned().collect();
         gone.iter().for_each(|key| self.unbury(key));

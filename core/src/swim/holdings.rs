@@ -8,7 +8,7 @@ use crate::swim::join::JOINS_MAX;
 use crate::swim::probe::FORWARDS_MAX;
 
 impl Swim {
-    pub(crate) fn holdings(&self, config: &Config) -> [Holding; 12] {
+    pub(crate) fn holdings(&self, config: &Config) -> [Holding; 13] {
         let members = config.members.max;
         let queue = match config.queues.depth_min {
             0 => config.queues.depth_max,
@@ -25,6 +25,7 @@ impl Swim {
             Holding::new("intent queue", self.gossip.len(Class::Intent), queue),
             Holding::new("event queue", self.gossip.len(Class::Event), queue),
             Holding::new("query queue", self.gossip.len(Class::Query), queue),
+            Holding::new("registry queue", self.gossip.len(Class::Registry), config.queues.depth_max),
             Holding::new("pings for others", self.probing.forwards(), FORWARDS_MAX),
             Holding::new("streams", streams, config.stream.open_max),
             Holding::new("accepted streams", accepted, config.push_pull.concurrent_max),

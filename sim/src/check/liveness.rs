@@ -165,11 +165,14 @@ impl Liveness {
         luck
     }
 
+    /// Whether somebody who runs and can be reached is in doubt somewhere.
+    pub(super) fn is_healing<R: Rider>(&self, world: &World<R>) -> bool {
+        self.doubted.keys().any(|(at, member)| self.reachable(world, *at, member, world.now()).is_some())
+    }
+
     fn on_joined<R: Rider>(&mut self, world: &World<R>, newcomer: HostId, contacts: &[SocketAddr]) {
         let config = world.host(newcomer).config();
-        let healing =
-            self.doubted.keys().any(|(at, member)| self.reachable(world, *at, member, world.now()).is_some());
-        if healing || !is_peace(world, config) {
+        if self.is_healing(world) || !is_peace(world, config) {
             return;
         }
         let known: Vec<View> = contacts

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | M: membership | M1 to M16; M17 is `--twice` |
 //! | S: the Serf layer | S1 to S7 |
+//! | R: the registry | R1 to R7, of hosts that keep one (`registry`) |
 //! | L: liveness | L3, L4, L7 and L9; the others are asked for after the quiet phase, in [`crate::run`] |
 //!
 //! Nothing is parsed from logs: the checkers see inputs, outputs, the node's own trace, and
@@ -65,6 +66,7 @@ mod memory;
 mod names;
 mod packets;
 mod probes;
+mod registry;
 mod serf;
 mod updates;
 
@@ -87,6 +89,7 @@ pub struct Checks {
     packets: packets::Packets,
     serf: serf::Serf,
     liveness: liveness::Liveness,
+    registry: registry::Registries,
     conflicts: conflict::Conflicts,
     /// Packets may carry lies (they are damaged on the way): what only holds among honest members
     /// is not checked.
@@ -185,6 +188,11 @@ impl<R: Rider> Watch<R> for Checks {
         let place = Place { world_time: world.now(), local, name: machine.name(), host };
         if let Some(found) = self.liveness.see(world, host, sight) {
             return Some(found);
+        }
+        let Checks { registry, liveness, .. } = self;
+        let found = registry.see(world, place, sight, self.lies, || liveness.is_healing(world));
+        if found.is_some() {
+            return found;
         }
         // Who claims another's name in a lie runs nowhere.
         if !self.lies

@@ -77,7 +77,7 @@ impl<R: Rider> World<R> {
         if self.hosts[host].life != life || self.hosts[host].node.is_some() {
             return;
         }
-        let remembers = !self.hosts[host].disk.snapshot().is_empty();
+        let remembers = self.hosts[host].disk.remembers();
         self.start(host, if remembers { Start::Restored } else { Start::Fresh });
         let addresses: Vec<String> =
             contacts.iter().map(|contact| self.hosts[*contact].addr().to_string()).collect();

@@ -8,7 +8,7 @@ use crate::rider::Rider;
 use crate::world::World;
 
 /// Sorts of decisions.
-pub(super) const DECISIONS: [&str; 13] = [
+pub(super) const DECISIONS: [&str; 14] = [
     "probe-started",
     "probe-late",
     "probe-ended",
@@ -20,6 +20,7 @@ pub(super) const DECISIONS: [&str; 13] = [
     "awareness",
     "broadcast-finished",
     "forgotten",
+    "record-written",
     "key-query",
     "key-query-failed",
 ];
@@ -67,6 +68,11 @@ pub(super) fn decision(decision: &Decision) -> (&'static str, Option<String>, St
             ("broadcast-finished", member.as_deref().and_then(about), text)
         }
         Decision::Forgotten { member } => ("forgotten", about(member), member.to_string()),
+        Decision::RecordWritten { key, stamp, digest } => {
+            let what = if digest.is_some() { "says anew" } else { "takes back" };
+            let (kind, id, node) = (key.kind, &key.id, &key.node);
+            ("record-written", about(node), format!("{what} {kind:?} {id} on {node} as {stamp}"))
+        }
         Decision::KeyQuery { operation } => ("key-query", None, (*operation).to_owned()),
         Decision::KeyQueryFailed { reason } => ("key-query-failed", None, reason.to_string()),
         // The core decides nothing else.
