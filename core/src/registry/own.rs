@@ -169,7 +169,8 @@ impl Own {
     /// (It ended between telling and writing to disk, or another agent took its name.)
     pub(crate) fn contradict(&mut self, cx: &Context, table: &mut Table, told: &Told) {
         let known = table.told(told.key());
-        let heard = known.as_ref().is_some_and(|known| known.stamp() >= told.stamp());
+        // At one stamp there are two only if one was damaged; which of them wins is chance.
+        let heard = known.as_ref().is_some_and(|known| known.stamp() > told.stamp() || known == told);
         let agreed = matches!((&known, told), (None | Some(Told::Gone(..)), Told::Gone(..)));
         if heard || agreed || self.is_void(table, told) {
             return;

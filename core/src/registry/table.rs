@@ -128,7 +128,7 @@ impl Table {
         let floor = self.head(&key.owner).map_or(0, |head| head.floor);
         if told.stamp().generation < floor {
             // Its owner does not remember it.
-            return self.void(key, told.stamp(), floor);
+            return self.better_than(&told).map_or(Merged::Known, Merged::Older);
         }
         if let Some(gone) = self.gone.get(key)
             && gone.stamp >= told.stamp()
@@ -150,12 +150,6 @@ impl Table {
         let void = (stamp.generation < floor)
             .then(|| Told::Gone(key.clone(), Stamp { generation: floor, version: 0 }));
         known.or(void)
-    }
-
-    /// Something was told that its owner's floor has made void.
-    fn void(&self, key: &Key, stamp: Stamp, floor: u64) -> Merged {
-        debug_assert!(stamp.generation < floor);
-        Merged::Older(Told::Gone(key.clone(), Stamp { generation: floor, version: 0 }))
     }
 
     fn put(&mut self, record: Record) -> Merged {
@@ -325,6 +319,11 @@ mod tests {
         assert!(table.get(&key("b", Kind::Service, "other")).is_some());
         let told = table.merge(service("a", "old", 4, 1), LATER);
         assert_eq!(told, Merged::Older(gone("a", "old", 5, 0)));
+        // Who holds an older head, or an older version of what stands, is not told that it is gone.
+        let told = table.merge(head("a", 4, 4, 1), LATER);
+        assert_eq!(told, Merged::Older(head("a", 5, 6, 2)));
+        let told = table.merge(service("a", "new", 4, 1), LATER);
+        assert_eq!(told, Merged::Older(service("a", "new", 6, 1)));
     }
 
     #[test]

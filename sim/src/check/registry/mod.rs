@@ -19,12 +19,12 @@ mod records;
 mod ttl;
 mod writes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tidings_core::registry::RegistryView;
 use tidings_core::registry::command::RegistryCommand;
-use tidings_core::registry::record::{Key, Record, Stamp};
+use tidings_core::registry::record::{Key, Kind, Record, Stamp};
 use tidings_core::{Command, Decision, Input, Node, Output, Status, Time, Token};
 
 use self::promises::Promises;
@@ -39,28 +39,50 @@ use crate::rider::Rider;
 use crate::watch::{Sight, Violation};
 use crate::world::World;
 
-/// What owners have written: the digest of what each stamp of a key says; `None`: that it is gone.
+/// What owners have written.
 #[derive(Clone, Debug, Default)]
-struct Issued(FastMap<Key, std::collections::BTreeMap<Stamp, Option<u64>>>);
+struct Issued {
+    /// The digest of what each stamp of a key says; `None`: that it is gone.
+    said: FastMap<Key, BTreeMap<Stamp, Option<u64>>>,
+    /// The highest floor of each owner.
+    floors: FastMap<Arc<str>, u64>,
+}
 
 impl Issued {
     fn add(&mut self, key: &Key, stamp: Stamp, digest: Option<u64>) {
-        self.0.entry(key.clone()).or_default().insert(stamp, digest);
+        self.said.entry(key.clone()).or_default().insert(stamp, digest);
+    }
+
+    /// Takes down the floor of an owner.
+    fn raise(&mut self, head: &Record) {
+        if let (Some(info), key) = (head.node(), head.key())
+            && key.node == key.owner
+        {
+            let floor = self.floors.entry(key.owner.clone()).or_default();
+            *floor = info.floor.max(*floor);
+        }
+    }
+
+    /// Whether its owner does not remember it.
+    fn is_void(&self, record: &Record) -> bool {
+        let key = record.key();
+        let is_head = key.kind == Kind::Node && key.node == key.owner;
+        !is_head && self.floors.get(&key.owner).is_some_and(|floor| record.stamp().generation < *floor)
     }
 
     fn has(&self, record: &Record) -> bool {
-        let of = self.0.get(record.key());
+        let of = self.said.get(record.key());
         of.and_then(|of| of.get(&record.stamp())) == Some(&Some(record.digest()))
     }
 
     /// Whether it was taken back at this stamp or later.
     fn gone_since(&self, key: &Key, stamp: Stamp) -> bool {
-        self.0.get(key).is_some_and(|of| of.range(stamp..).any(|(_, digest)| digest.is_none()))
+        self.said.get(key).is_some_and(|of| of.range(stamp..).any(|(_, digest)| digest.is_none()))
     }
 
     /// What was written last.
     fn last(&self, key: &Key) -> Option<Stamp> {
-        self.0.get(key)?.keys().next_back().copied()
+        self.said.get(key)?.keys().next_back().copied()
     }
 }
 
@@ -146,6 +168,7 @@ impl Registries {
                 return place.violation("R1 owner writes", "", what);
             }
             issued.add(record.key(), record.stamp(), Some(record.digest()));
+            issued.raise(record);
         }
         *seen = Seen { known: true, last: place.local, ..Seen::default() };
         seen.held.begin(&view);
@@ -190,6 +213,8 @@ impl Registries {
         match decision {
             Decision::RecordWritten { key, stamp, digest } => {
                 self.issued.add(key, *stamp, *digest);
+                let now = world.host(place.host).node().and_then(|node| node.registry().get(key).cloned());
+                now.iter().for_each(|record| self.issued.raise(record));
                 if !healing() {
                     self.promises.make(world, place, key, *stamp);
                 }

@@ -113,7 +113,7 @@ impl Held {
         if scene.forgotten.contains(owner) || status == Status::None {
             return None;
         }
-        if old.stamp().generation < scene.floor(owner) {
+        if old.stamp().generation < scene.floor(owner) || scene.issued.is_void(old) {
             return None;
         }
         if scene.issued.gone_since(old.key(), old.stamp()) {
