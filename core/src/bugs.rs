@@ -86,6 +86,20 @@ named! {
     KeepsEventsToItself = "L8 spread",
     /// A newcomer does not look at the members it is told of.
     LearnsNothing = "L9 join",
+    /// It contradicts others' records as if they were its own.
+    SpeaksForOthers = "R1 owner writes",
+    /// An older version of a record replaces what is known.
+    TakesOlderRecords = "R2 version order",
+    /// A refresh that says nothing new does not give a check its time again.
+    IgnoresRefreshes = "R3 TTL not early",
+    /// The time of checks passes unnoticed.
+    OversleepsChecks = "R4 TTL not late",
+    /// What is deleted is forgotten at once.
+    ForgetsDeletions = "R5 no resurrection",
+    /// With a member that is gone go its records.
+    DropsTheFailed = "R6 member death",
+    /// A service that is registered again stays as it was registered first.
+    KeepsTheFirst = "R7 reads see own writes",
 }
 
 /// A set of bugs.

@@ -336,7 +336,12 @@ impl Node {
                 serf.on_alive(cx, swim, &name, gone_since);
                 self.on_owner_there(&name);
             }
-            Notice::Gone(name) => serf.on_gone(cx, swim, &name),
+            Notice::Gone(name) => {
+                serf.on_gone(cx, swim, &name);
+                if bug!(self.cx, DropsTheFailed) {
+                    self.on_owner_erased(&name);
+                }
+            }
             Notice::Updated(name) => serf.on_updated(cx, swim, &name),
             Notice::Erased(name) => self.on_owner_erased(&name),
             Notice::Refuted => registry.iter_mut().for_each(|it| it.own.tell_head(&it.table)),
@@ -381,9 +386,7 @@ impl Node {
     /// What this node's registry knows: an immutable copy, made in O(1). Empty without a registry.
     #[must_use]
     pub fn registry(&self) -> RegistryView {
-        self.registry
-            .as_ref()
-            .map_or_else(RegistryView::default, |it| it.view())
+        self.registry.as_ref().map_or_else(RegistryView::default, |it| it.view())
     }
 
     /// The checks registered at this node, by ID.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_core::registry::check::Health;
 use tidings_core::{
-    CheckId, Command, CommandError, Config, Event, Input, Node, PersistId, Reply, ResolveId, StreamEvent, StreamId,
-    Time, Token,
+    CheckId, Command, CommandError, Config, Event, Input, Node, PersistId, Reply, ResolveId, StreamEvent,
+    StreamId, Time, Token,
 };
 
 use crate::clock::Clock;

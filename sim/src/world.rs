@@ -478,7 +478,7 @@ impl<R: Rider> World<R> {
         self.drain(host);
     }
 
-    fn drain(&mut self, host: HostId) {
+    pub(crate) fn drain(&mut self, host: HostId) {
         while let Some(output) = self.hosts[host].node.as_mut().and_then(Node::poll_output) {
             self.digest.output(self.now, host, &output);
             if !self.watchers.is_empty() {

@@ -32,6 +32,13 @@ fn suited(bug: Bug) -> &'static str {
         Bug::HoardsMessages => "storm",
         Bug::LearnsNothing | Bug::KeepsIntents => "newcomers",
         Bug::NeverYields => "double",
+        Bug::SpeaksForOthers
+        | Bug::TakesOlderRecords
+        | Bug::IgnoresRefreshes
+        | Bug::OversleepsChecks
+        | Bug::ForgetsDeletions
+        | Bug::DropsTheFailed
+        | Bug::KeepsTheFirst => "services",
         _ => "dozen",
     }
 }

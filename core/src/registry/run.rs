@@ -75,8 +75,8 @@ impl Running {
             Probe::Run { interval, .. } => Phase::Probe { at: now + rng.part_of(*interval) },
             Probe::Fixed | Probe::Maintenance => Phase::Still,
         };
-        let critical_since =
-            (status == Health::Critical).then(|| kept.and_then(|old| old.critical_since).unwrap_or(now));
+        // Whoever registers is there: the time until it goes begins anew.
+        let critical_since = (status == Health::Critical).then_some(now);
         Running { spec, status, output, critical_since, phase, streak: None }
     }
 
@@ -315,11 +315,15 @@ mod tests {
     fn a_check_that_is_replaced_by_its_like_keeps_its_state() {
         let mut old = start(spec(Probe::Ttl(5 * SECOND)));
         old.on_report(at(1), Health::Passing, "ok");
-        let again = |spec| Running::new(Arc::new(spec), Some(&old), at(2), &mut Rng::new([1; 32]));
-        assert_eq!(again(spec(Probe::Ttl(9 * SECOND))).status, Health::Passing);
+        let again =
+            |old: &Running, spec| Running::new(Arc::new(spec), Some(old), at(2), &mut Rng::new([1; 32]));
+        assert_eq!(again(&old, spec(Probe::Ttl(9 * SECOND))).status, Health::Passing);
         let told = CheckSpec { status: Some(Health::Warning), ..spec(Probe::Ttl(5 * SECOND)) };
-        assert_eq!(again(told).status, Health::Warning);
-        assert_eq!(again(spec(run())).status, Health::Critical);
+        assert_eq!(again(&old, told).status, Health::Warning);
+        assert_eq!(again(&old, spec(run())).status, Health::Critical);
+        old.on_report(at(1), Health::Critical, "ill");
+        let due = CheckSpec { deregister_after: SECOND / 2, ..spec(Probe::Ttl(9 * SECOND)) };
+        assert_eq!(again(&old, due).deregister_at(), Some(at(2) + SECOND / 2), "it has its time again");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::check::Health;
 use super::command::{RegistryCommand, RegistryError};
@@ -229,12 +230,16 @@ impl Registry {
     /// whoever told it.
     pub(crate) fn hear(&mut self, cx: &mut Context, told: Told) -> Merged {
         self.table.expire(cx.now);
-        if told.key().owner == self.own.me {
+        if told.key().owner == self.own.me || bug!(cx, SpeaksForOthers) {
             self.own.contradict(cx, &mut self.table, &told);
             return self.table.better_than(&told).map_or(Merged::Known, Merged::Older);
         }
         let claim = claim_of(&told);
-        let merged = self.table.merge(told, cx.now + cx.config.registry.tombstone_for);
+        let keep = if bug!(cx, ForgetsDeletions) { Duration::ZERO } else { cx.config.registry.tombstone_for };
+        if bug!(cx, TakesOlderRecords) && matches!(told, Told::Is(_)) {
+            self.table.take_out(told.key());
+        }
+        let merged = self.table.merge(told, cx.now + keep);
         if let (Merged::News(_), Some((node, owner, claimed))) = (&merged, claim) {
             self.hear_claim(cx, &node, &owner, claimed);
         }

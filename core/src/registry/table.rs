@@ -184,8 +184,13 @@ impl Table {
             .map(|record| record.key().clone())
             .collect();
         for key in void {
-            self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
+            self.take_out(&key);
         }
+    }
+
+    /// Forgets a record.
+    pub(crate) fn take_out(&mut self, key: &Key) -> Option<Record> {
+        self.records.remove(key.hash(self.seed), key, self.pool.as_mut())
     }
 
     fn bury(&mut self, key: Key, stamp: Stamp, until: Time) -> Merged {
@@ -195,7 +200,7 @@ impl Table {
             return Merged::Older(Told::Is(old.clone()));
         }
         self.unbury(&key);
-        let old = self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
+        let old = self.take_out(&key);
         self.gone.insert(key.clone(), Tombstone { stamp, until });
         self.gone_by_time.insert((until, key));
         while self.gone.len() > self.limits.tombstones {
@@ -227,7 +232,7 @@ impl Table {
     pub(crate) fn forget(&mut self, owner: &str) {
         let keys: Vec<Key> = self.of_owner(owner).map(|record| record.key().clone()).collect();
         for key in keys {
-            self.records.remove(key.hash(self.seed), &key, self.pool.as_mut());
+            self.take_out(&key);
         }
         let gone: Vec<Key> = self.gone.keys().filter(|key| *key.owner == *owner).cloned().collect();
         gone.iter().for_each(|key| self.unbury(key));

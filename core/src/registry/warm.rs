@@ -4,30 +4,33 @@
 //! is then handed to each, and shares its memory among them.
 
 use super::command::{RegistryCommand, RegistryError};
+use super::record::Record;
 use super::state::RegistryView;
 use crate::node::Node;
 use crate::output::{Output, Persist};
-use crate::trie::Trie;
 
 impl RegistryView {
     /// Everything that these know, which were made with one hash seed. Of two versions of a record,
     /// the newer one.
     #[must_use]
     pub fn union<'a>(views: impl IntoIterator<Item = &'a RegistryView>) -> RegistryView {
-        let mut all: Option<RegistryView> = None;
+        let mut all = RegistryView::default();
         for view in views {
-            let Some(RegistryView { records, seed }) = &mut all else {
-                all = Some(view.clone());
-                continue;
-            };
-            debug_assert_eq!(*seed, view.seed, "places of different seeds");
-            let mut newer = Trie::new();
-            records.diff(&view.records, |held, new| {
-                newer.extend(new.filter(|new| held.is_none_or(|held| new.beats(held))).cloned());
-            });
-            records.extend(newer.iter().cloned());
+            debug_assert!(all.records.is_empty() || all.seed == view.seed, "places of different seeds");
+            all.seed = view.seed;
+            for record in &view.records {
+                if all.get(record.key()).is_none_or(|held| record.beats(held)) {
+                    all.records.upsert(record.clone(), None);
+                }
+            }
         }
-        all.unwrap_or_default()
+        all
+    }
+
+    /// These records, which were made for tables of this hash seed.
+    #[must_use]
+    pub fn of(hash_seed: u64, records: impl IntoIterator<Item = Record>) -> RegistryView {
+        RegistryView::new(records.into_iter().collect(), hash_seed)
     }
 }
 

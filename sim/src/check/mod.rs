@@ -57,6 +57,13 @@
 //! | `HoardsMessages` | L7 bounded memory |
 //! | `KeepsEventsToItself` | L8 spread |
 //! | `LearnsNothing` | L9 join |
+//! | `SpeaksForOthers` | R1 owner writes |
+//! | `TakesOlderRecords` | R2 version order |
+//! | `IgnoresRefreshes` | R3 TTL not early |
+//! | `OversleepsChecks` | R4 TTL not late |
+//! | `ForgetsDeletions` | R5 no resurrection |
+//! | `DropsTheFailed` | R6 member death |
+//! | `KeepsTheFirst` | R7 reads see own writes |
 
 mod bounds;
 mod conflict;

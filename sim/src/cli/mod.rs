@@ -1,5 +1,5 @@
 //! The command line: `tidings-sim run`, `check`, `expand`, `trace`, `explain`, `compare`,
-//! `shrink`, `paper`, `bench`.
+//! `shrink`, `paper`, `bench`, `registry`.
 
 mod bench;
 mod check;
@@ -7,6 +7,7 @@ mod compare;
 mod explain;
 mod junit;
 mod paper;
+mod registry;
 mod stop;
 mod trace;
 
@@ -75,6 +76,7 @@ enum Ask {
     Compare(compare::Compare),
     /// Measure how fast the simulator is.
     Bench(bench::Bench),
+    Registry(registry::Registry),
     /// Find the smallest script that still breaks the same invariant, and print it.
     Shrink {
         /// The script, a TOML file.
@@ -123,6 +125,7 @@ pub fn main() -> ExitCode {
         Ask::Explain(explain) => explain.run(),
         Ask::Compare(compare) => compare.run(),
         Ask::Bench(bench) => bench.run(),
+        Ask::Registry(registry) => registry.run(),
         Ask::Shrink { script, seed, runs } => shrink(&script, seed, runs),
     };
     match done {

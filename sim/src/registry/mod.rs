@@ -24,8 +24,10 @@
 mod ask;
 mod checks;
 
+pub mod scenario;
 mod settings;
 mod story;
+mod warm;
 mod work;
 
 pub use self::ask::Seen;

@@ -16,6 +16,8 @@
 mod promises;
 mod readers;
 mod records;
+#[cfg(test)]
+mod tests;
 mod ttl;
 mod writes;
 
@@ -141,10 +143,7 @@ impl Registries {
                 None
             }
             Sight::Input(input) => self.input(world, place, host.node()?, input, lies),
-            Sight::Output(Output::Trace(trace)) => {
-                self.decided(world, place, &trace.decision, healing);
-                None
-            }
+            Sight::Output(Output::Trace(trace)) => self.decided(world, place, &trace.decision, healing),
             Sight::Output(Output::Reply { token, result }) => {
                 self.hosts[place.host].replied(*token, result.as_ref().err());
                 None
@@ -209,8 +208,12 @@ impl Registries {
         place: Place<'_>,
         decision: &Decision,
         healing: impl Fn() -> bool,
-    ) {
+    ) -> Option<Violation> {
         match decision {
+            Decision::RecordWritten { key, stamp, .. } if *key.owner != *place.name => {
+                let what = format!("it writes {:?} {} of {} as {stamp}", key.kind, key.id, key.owner);
+                return place.violation("R1 owner writes", &key.owner, what);
+            }
             Decision::RecordWritten { key, stamp, digest } => {
                 self.issued.add(key, *stamp, *digest);
                 let now = world.host(place.host).node().and_then(|node| node.registry().get(key).cloned());
@@ -224,6 +227,7 @@ impl Registries {
             }
             _ => {}
         }
+        None
     }
 }
 
@@ -241,8 +245,7 @@ impl Seen {
         let scene = records::Scene { place, node, issued, view: &self.view, forgotten: &forgotten, lies };
         for (old, new) in &changes {
             let found = self.held.changed(&scene, old.as_ref(), new.as_ref());
-            let found =
-                found.or_else(|| self.ttls.changed(place, self.last, old.as_ref(), new.as_ref()?));
+            let found = found.or_else(|| self.ttls.changed(place, self.last, old.as_ref(), new.as_ref()?));
             if found.is_some() {
                 return found;
             }

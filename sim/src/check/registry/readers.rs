@@ -29,7 +29,12 @@ impl Readers {
     }
 
     /// Looks at what is shown otherwise than before.
-    pub(super) fn changed(&mut self, place: Place<'_>, node: &Node, view: &RegistryView) -> Option<Violation> {
+    pub(super) fn changed(
+        &mut self,
+        place: Place<'_>,
+        node: &Node,
+        view: &RegistryView,
+    ) -> Option<Violation> {
         let changes = self.0.update(node.members(), view.records());
         changes.nodes.iter().find_map(|name| self.shown(place, node, view, name))
     }
@@ -63,7 +68,11 @@ impl Readers {
 }
 
 /// R7: what was asked is to be read now.
-pub(super) fn own_write(place: Place<'_>, view: &RegistryView, command: &RegistryCommand) -> Option<Violation> {
+pub(super) fn own_write(
+    place: Place<'_>,
+    view: &RegistryView,
+    command: &RegistryCommand,
+) -> Option<Violation> {
     let key = |node: &str, kind: Kind, id: &str| Key {
         owner: place.name.into(),
         node: node.into(),
@@ -99,5 +108,6 @@ pub(super) fn own_write(place: Place<'_>, view: &RegistryView, command: &Registr
         },
         _ => true,
     };
-    (!fulfilled).then(|| place.violation(READS, "", format!("not to be read after it was asked: {command:?}")))?
+    (!fulfilled)
+        .then(|| place.violation(READS, "", format!("not to be read after it was asked: {command:?}")))?
 }

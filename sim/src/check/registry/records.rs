@@ -87,9 +87,9 @@ impl Held {
         if !scene.lies && !scene.issued.has(new) {
             return wrong("R1 owner writes", format!("it holds {}, which its owner never wrote", of(new)));
         }
-        if let Some(old) = old.filter(|old| {
-            (old.stamp() >= new.stamp()) && !(scene.lies && old.stamp() == new.stamp())
-        }) {
+        if let Some(old) =
+            old.filter(|old| (old.stamp() >= new.stamp()) && !(scene.lies && old.stamp() == new.stamp()))
+        {
             let what = format!("it held {}, and now holds {}", of(old), of(new));
             return wrong("R2 version order", what);
         }

@@ -82,8 +82,7 @@ impl Ttls {
             }
             _ => {}
         }
-        let gone: Vec<Arc<str>> =
-            self.checks.keys().filter(|id| node.check(id).is_none()).cloned().collect();
+        let gone: Vec<Arc<str>> = self.checks.keys().filter(|id| node.check(id).is_none()).cloned().collect();
         gone.iter().for_each(|id| self.forget(id));
     }
 
@@ -95,7 +94,8 @@ impl Ttls {
         old: Option<&Record>,
         new: &Record,
     ) -> Option<Violation> {
-        let check = new.check().filter(|_| *new.key().owner == *place.name && *new.key().node == *place.name)?;
+        let check =
+            new.check().filter(|_| *new.key().owner == *place.name && *new.key().node == *place.name)?;
         let expired = |record: &Record| {
             record.check().is_some_and(|it| it.status == Health::Critical && &*it.output == EXPIRED)
         };
@@ -121,7 +121,8 @@ impl Ttls {
             self.due.pop_first();
             let Some(check) = node.check(&id) else { continue };
             if check.status != Health::Critical {
-                let what = format!("the check {id} is {} at {last}; its time was over at {ends}", check.status);
+                let what =
+                    format!("the check {id} is {} at {last}; its time was over at {ends}", check.status);
                 return place.violation("R4 TTL not late", "", what);
             }
         }

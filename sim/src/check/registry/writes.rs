@@ -30,7 +30,9 @@ impl Writes {
         token: Token,
         command: &RegistryCommand,
     ) {
-        let (RegistryCommand::Register { id, .. } | RegistryCommand::Deregister(id)) = command else { return };
+        let (RegistryCommand::Register { id, .. } | RegistryCommand::Deregister(id)) = command else {
+            return;
+        };
         let key =
             Key { owner: place.name.into(), node: place.name.into(), kind: Kind::Service, id: id.clone() };
         if let Some(stamp) = issued.last(&key) {
@@ -63,10 +65,8 @@ impl Writes {
             None => !issued.gone_since(key, **stamp),
         });
         lost.map(|(key, stamp)| {
-            let what = format!(
-                "after a restart, {} {} is not as it was confirmed at {stamp}",
-                key.node, key.id
-            );
+            let what =
+                format!("after a restart, {} {} is not as it was confirmed at {stamp}", key.node, key.id);
             place.violation("R7 reads see own writes", "", what)
         })?
     }
