@@ -220,10 +220,10 @@ impl Swim {
         Limits {
             member: transmit_limit(&cx.config.gossip, self.members.known_len()),
             serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
-            // Two whole rounds at least: in a cluster of five the second one reaches who was left out
-            // of the first, so that nobody has to wait for states to be compared.
+            // A whole round more than others: whoever misses a change waits until states are compared,
+            // and when hundreds of checks change at once in a cluster of sixty, somebody would.
             registry: transmit_limit(&cx.config.gossip, self.members.trie().marked())
-                .max(2 * cx.config.gossip.nodes as u32),
+                + cx.config.gossip.nodes as u32,
         }
     }
 

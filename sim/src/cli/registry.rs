@@ -32,8 +32,12 @@ enum Ask {
         #[arg(long, default_value_t = 10)]
         changes: u32,
     },
-    /// The network falls into halves, instances change on both sides, the network heals.
+    /// Some hosts are cut off, instances change on both sides, the network heals.
     Partition {
+        /// How many hosts are cut off. Half of them is much more work than services are: each side
+        /// comes to hold the other dead.
+        #[arg(long, default_value_t = 100)]
+        hosts: u32,
         /// How long it lasts, as in `8s`.
         #[arg(long, default_value = "8s", value_parser = crate::span::parse)]
         lasts: Duration,
@@ -59,17 +63,20 @@ impl Registry {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let story = match self.story {
             Ask::Spread { changes } => Story::Spread { changes: changes as usize },
-            Ask::Partition { lasts, changes } => Story::Partition { lasts, changes: changes as usize },
+            Ask::Partition { hosts, lasts, changes } if (1..self.members).contains(&hosts) => {
+                Story::Partition { hosts: hosts as usize, lasts, changes: changes as usize }
+            }
+            Ask::Partition { hosts, .. } => return Err(self.some_but_not_all(hosts)),
             Ask::Expiry { instances } if instances <= self.services => {
                 Story::Expiry { instances: instances as usize }
             }
             Ask::Expiry { instances } => {
                 return Err(format!("--instances {instances}: there are {} services", self.services).into());
             }
-            Ask::Storm { hosts } if hosts < self.members => Story::Storm { hosts: hosts as usize },
-            Ask::Storm { hosts } => {
-                return Err(format!("--hosts {hosts}: there are {} members", self.members).into());
+            Ask::Storm { hosts } if (1..self.members).contains(&hosts) => {
+                Story::Storm { hosts: hosts as usize }
             }
+            Ask::Storm { hosts } => return Err(self.some_but_not_all(hosts)),
         };
         let (members, services) = (self.members as usize, self.services as usize);
         let measured = Scenario { members, services, story }.measure(self.seed);
@@ -80,6 +87,12 @@ impl Registry {
             matches!(story, Story::Spread { .. }) && measured.known[2].1.is_none_or(|needed| needed > bound);
         let missed = measured.known[3].1.is_none();
         if late || missed { Err(Failure::Found) } else { Ok(()) }
+    }
+}
+
+impl Registry {
+    fn some_but_not_all(&self, hosts: u32) -> Failure {
+        format!("--hosts {hosts}: allowed are 1 to {}", self.members - 1).into()
     }
 }
 

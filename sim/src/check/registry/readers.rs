@@ -39,7 +39,13 @@ impl Readers {
         changes.nodes.iter().find_map(|name| self.shown(place, node, view, name))
     }
 
-    fn shown(&self, place: Place<'_>, node: &Node, view: &RegistryView, name: &str) -> Option<Violation> {
+    pub(super) fn shown(
+        &self,
+        place: Place<'_>,
+        node: &Node,
+        view: &RegistryView,
+        name: &str,
+    ) -> Option<Violation> {
         let status = |of: &str| node.members().get(of).map_or(Status::None, tidings_core::Member::status);
         let wrong = |invariant: &str, what: String| place.violation(invariant, name, what);
         let Some(shown) = self.0.node(name) else {
