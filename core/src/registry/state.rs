@@ -313,3 +313,45 @@ impl RegistryView {
         &self.records
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::SocketAddr;
+
+    use super::super::record::Body;
+    use super::super::service::Service;
+    use super::*;
+    use crate::config::Config;
+    use crate::time::Time;
+
+    #[test]
+    fn of_two_versions_with_one_stamp_the_owner_says_which_holds() {
+        let mut config = Config::lan("a", SocketAddr::from(([10, 0, 0, 1], 7946)));
+        config.registry.enabled = true;
+        let mut cx = Context::new(config.into(), [1; 32], Time::ZERO);
+        let mut registry = Registry::new(&mut cx, "a".into(), 3, &[]);
+        let service = Service { name: "web".into(), port: 80, ..Service::default() };
+        let (id, checks, body) = ("web".into(), Vec::new(), service.clone());
+        registry
+            .begin_with(
+                &mut cx,
+                RegistryCommand::Register { id, service: body, checks, replace_checks: false },
+            )
+            .unwrap();
+        let key = registry.own.key(Kind::Service, "web");
+        let written = registry.table.get(&key).cloned().unwrap();
+        registry.take_told();
+
+        // Heard as it was written: nothing to say.
+        registry.hear(&mut cx, Told::Is(written.clone()));
+        assert!(registry.take_told().is_empty());
+        // A bit of it was flipped on the way to somebody.
+        let damaged = Body::Service(Service { port: 81, ..service.clone() });
+        let damaged = Record::of(3, key.clone(), written.stamp(), damaged);
+        registry.hear(&mut cx, Told::Is(damaged));
+        let said = registry.table.get(&key).unwrap();
+        assert!(said.stamp() > written.stamp());
+        assert_eq!(said.service(), Some(&service));
+        assert_eq!(registry.take_told().len(), 1);
+    }
+}
