@@ -202,6 +202,7 @@ mod fork;
 mod glance;
 mod hash;
 mod host;
+mod keep;
 mod letter;
 #[cfg(tidings_bugs)]
 mod marks;

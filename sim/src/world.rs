@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{
-    Command, Config, Event, Input, Node, Output, Persist, Restored, Time, Token, View, ViewPool,
-};
+use tidings_core::{Command, Config, Event, Input, Node, Output, Time, Token, View, ViewPool};
 
 use crate::digest::Digest;
 use crate::draw::{Draw, Purpose};
@@ -27,7 +25,7 @@ use crate::watch::{Sight, Violation, Watch, Watcher};
 /// called a hang.
 const WAKES_AT_ONCE: u64 = 1000;
 /// How long a name takes to be looked up, and a keyring to be written.
-const LOCAL_WORK: Duration = Duration::from_millis(1);
+pub(crate) const LOCAL_WORK: Duration = Duration::from_millis(1);
 /// Tokens of riders have this bit; those of stories do not.
 const RIDER_TOKEN: u64 = 1 << 63;
 
@@ -253,19 +251,7 @@ impl<R: Rider> World<R> {
             Start::Fresh => Node::new(config, seed, local),
             Start::Converged(view) => Node::converged(config, seed, local, view),
             Start::Restored => {
-                let rejoin = config.rejoin_after_leave;
-                let mut restored = Restored::read(machine.disk.snapshot(), rejoin, config.members.max);
-                restored.registrations = Bytes::copy_from_slice(machine.disk.registrations());
-                let me = config.name.clone();
-                let addresses = restored.alive.iter().filter(|(name, _)| *name != me);
-                let addresses: Vec<String> = addresses.map(|(name, addr)| format!("{name}/{addr}")).collect();
-                if !addresses.is_empty() {
-                    self.command_later(host, Command::Rejoin { addresses });
-                }
-                let mut config = config;
-                if !self.hosts[host].disk.keyring().is_empty() {
-                    Arc::make_mut(&mut config).security.keys = self.hosts[host].disk.keyring().to_vec();
-                }
+                let (config, restored) = self.restored(host, config);
                 Node::restore(config, seed, local, &restored)
             }
         };
@@ -305,7 +291,7 @@ impl<R: Rider> World<R> {
         token
     }
 
-    fn command_later(&mut self, host: HostId, command: Command) {
+    pub(crate) fn command_later(&mut self, host: HostId, command: Command) {
         let token = self.token();
         self.happen(self.now, host, Happening::Command { token, command: Box::new(command) });
     }
@@ -526,12 +512,7 @@ impl<R: Rider> World<R> {
                 };
                 self.happen(self.now + LOCAL_WORK, host, Happening::Resolved { id, result });
             }
-            Output::Persist(persist) => {
-                let result = self.hosts[host].disk.write(&persist);
-                if let Persist::Keyring { id, .. } | Persist::Registry { id, .. } = persist {
-                    self.happen(self.now + LOCAL_WORK, host, Happening::Persisted { id, result });
-                }
-            }
+            Output::Persist(persist) => self.persist(host, &persist),
             check @ Output::RunCheck { .. } => self.run_check(host, &check),
             // Decisions are for watchers, who have seen them.
             _ => {}

@@ -34,5 +34,5 @@ pub use self::ask::Seen;
 pub use self::checks::CheckLuck;
 pub use self::settings::RegistrySettings;
 pub use self::story::Registration;
-pub use self::work::RegistryTask;
 pub(crate) use self::work::draw as draw_task;
+pub use self::work::{Fares, RegistryTask};
