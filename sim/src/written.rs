@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use crate::script::Script;
 
 /// The order in which keys and sections stand; others follow by their names.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "name",
     "members",
     "time",
@@ -22,6 +22,7 @@ const ORDER: [&str; 18] = [
     "stream",
     "random",
     "config",
+    "registry",
     "variant",
     "net",
     "fault",

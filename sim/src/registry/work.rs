@@ -158,6 +158,18 @@ impl RegistryTask {
         }
     }
 
+    /// Whom it concerns, to be changed.
+    pub(crate) const fn members_mut(&mut self) -> &mut Pick {
+        match self {
+            Self::Register { members, .. }
+            | Self::Deregister { members, .. }
+            | Self::Refresh { members, .. }
+            | Self::Maintain { members, .. }
+            | Self::External { members, .. }
+            | Self::Describe { members } => members,
+        }
+    }
+
     /// What is asked of a host's node.
     fn command(&self, turn: u32, config: &Config) -> RegistryCommand {
         let port = i64::from(turn);

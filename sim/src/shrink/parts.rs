@@ -231,5 +231,6 @@ fn tasked(what: &mut Task) -> Vec<&mut Pick> {
         Task::Join { members, via } | Task::Start { members, via } | Task::Double { members, via } => {
             vec![members, via]
         }
+        Task::Registry(task) => vec![task.members_mut()],
     }
 }
