@@ -1,9 +1,8 @@
 //! How changes reach the other members: gossiped, fetched where they are too large for that, and held
 //! back for a moment where they overtake the word of their owner.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;

@@ -110,24 +110,18 @@ impl Registry {
         }
     }
 
-    fn carry_out(&mut self, cx: &mut Context, command: RegistryCommand) -> Result<(), RegistryError> {
     /// Carries out a command to which nobody waits for an answer.
     pub(super) fn begin_with(
         &mut self,
         cx: &mut Context,
         command: RegistryCommand,
     ) -> Result<(), RegistryError> {
-        self.carry_out(cx, |_| false, command)?;
+        self.carry_out(cx, command)?;
         self.save(cx, None);
         Ok(())
     }
 
-    fn carry_out(
-        &mut self,
-        cx: &mut Context,
-        is_agent: impl FnOnce(&str) -> bool,
-        command: RegistryCommand,
-    ) -> Result<(), RegistryError> {
+    fn carry_out(&mut self, cx: &mut Context, command: RegistryCommand) -> Result<(), RegistryError> {
         let Registry { table, own, clock, .. } = self;
         match command {
             RegistryCommand::Register { id, service, checks, replace_checks } => {
