@@ -138,6 +138,8 @@ mod datagram;
 mod error;
 mod event;
 mod exchange;
+#[doc(hidden)]
+pub mod fuzz;
 mod hash;
 mod holdings;
 mod input;

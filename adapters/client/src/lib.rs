@@ -23,6 +23,8 @@ mod client;
 mod connection;
 mod dial;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod pending;
 pub mod protocol;
 mod subscription;
