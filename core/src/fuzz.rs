@@ -130,7 +130,12 @@ pub fn stream(bytes: &[u8]) {
     }
     let (frames, refusal) = feed(side, &config, &keyring, &slices);
     assert_eq!(frames, whole.0, "slices made other messages");
-    assert_eq!(refusal.is_some(), whole.1.is_some(), "slices were judged otherwise: {refusal:?}, {:?}", whole.1);
+    assert_eq!(
+        refusal.is_some(),
+        whole.1.is_some(),
+        "slices were judged otherwise: {refusal:?}, {:?}",
+        whole.1
+    );
     frames.iter().for_each(look_into);
 }
 

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidings_core::fuzz::datagram_plain(bytes));

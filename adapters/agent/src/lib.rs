@@ -12,6 +12,8 @@ pub mod dns;
 pub mod duration;
 mod errors;
 pub mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 mod go;
 pub mod handlers;
 pub mod http;

@@ -249,7 +249,8 @@ impl Drive {
         let what = script.byte();
         let open = if what & 1 == 0 { &self.accepted } else { &self.dialled };
         let nth = usize::from(what >> 4);
-        let id = open.iter().nth(nth % open.len().max(1)).copied().unwrap_or(StreamId::accepted(u64::MAX >> 1));
+        let id =
+            open.iter().nth(nth % open.len().max(1)).copied().unwrap_or(StreamId::accepted(u64::MAX >> 1));
         match what >> 1 & 7 {
             0 => self.give(Input::Stream { id, event: StreamEvent::Connected }),
             1 => self.end(id, StreamEvent::Closed),
@@ -275,7 +276,10 @@ impl Drive {
     fn command(&mut self, script: &mut Script<'_>) -> Command {
         let payload = |script: &mut Script<'_>| Bytes::copy_from_slice(script.bytes());
         match script.byte() % 12 {
-            0 => Command::Join { addresses: vec![script.name(), format!("{}", script.address())], replay: false },
+            0 => Command::Join {
+                addresses: vec![script.name(), format!("{}", script.address())],
+                replay: false,
+            },
             1 => Command::Rejoin { addresses: vec![format!("{}", script.address())] },
             2 => Command::Leave,
             3 => Command::ForceLeave { node: script.name(), prune: script.byte() & 1 == 1 },

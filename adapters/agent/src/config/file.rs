@@ -78,7 +78,7 @@ pub(crate) fn os_error(operation: &str, path: &Path, error: &std::io::Error) -> 
 }
 
 /// Decodes one file.
-fn decode(text: &str) -> Result<Settings, String> {
+pub(super) fn decode(text: &str) -> Result<Settings, String> {
     let value = parse(text)?;
     let Value::Object(object) = value else {
         return Err(problems(vec![format!("'' expected a map, got '{}'", kind(&value))]));

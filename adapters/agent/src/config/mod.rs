@@ -5,6 +5,7 @@ mod definitions;
 mod dns;
 mod file;
 mod flags;
+pub(crate) mod fuzz;
 mod keys;
 mod net;
 mod registry;

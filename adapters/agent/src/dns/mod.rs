@@ -14,11 +14,13 @@
 //! | `recursor` | other name servers, for names of others |
 //! | `respond` | from bytes to bytes |
 //! | `server` | sockets |
+//! | `fuzz` | what the fuzz target does |
 
 mod answer;
 mod dice;
 mod encode;
 mod fit;
+pub(crate) mod fuzz;
 mod name;
 mod question;
 mod record;

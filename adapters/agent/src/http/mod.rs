@@ -8,6 +8,7 @@ mod catalog;
 pub(crate) mod decode;
 mod directory;
 mod events;
+pub(crate) mod fuzz;
 mod host;
 mod live;
 mod local;

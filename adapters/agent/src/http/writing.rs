@@ -51,7 +51,7 @@ fn truth(answer: Answer) -> Answer {
     }
 }
 
-fn read_write(body: &[u8]) -> Result<Write, Bad> {
+pub(super) fn read_write(body: &[u8]) -> Result<Write, Bad> {
     let mut fields = Fields::of(decode::body(body)?, &[])?;
     let (id, node, address) = (fields.text(&["ID"])?, fields.text(&["Node"])?, fields.text(&["Address"])?);
     let datacenter = fields.text(&["Datacenter"])?;
@@ -196,7 +196,7 @@ fn definition(mut fields: Fields) -> Result<Box<Definition>, Undecodable> {
     }))
 }
 
-fn read_erase(body: &[u8]) -> Result<Erase, Bad> {
+pub(super) fn read_erase(body: &[u8]) -> Result<Erase, Bad> {
     let read = |body| -> Result<_, Undecodable> {
         let mut fields = Fields::of(decode::body(body)?, &[])?;
         Ok((fields.text(&["Node"])?, fields.text(&["ServiceID"])?, fields.text(&["CheckID"])?))
