@@ -92,23 +92,46 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The parts
+//! [`embedding`] has whole programs: a loop of one's own, one with a fixed tick, a simulator, and when to
+//! take a driver instead.
+//!
+//! # The parts, and the way of the data
 //!
 //! ```text
-//!            Input                                   Output
-//!              |                                       ^
-//!   +----------v---------------------------------------+----------+
-//!   |  Node: one queue of outputs, one deadline, one generator    |
-//!   |  +-------------------------------------------------------+  |
-//!   |  |  serf      intents, events, queries, tags, snapshots  |  |
-//!   |  +-------------------------------------------------------+  |
-//!   |  |  swim      probing, suspicion, gossip, push/pull      |  |
-//!   |  +-------------------------------------------------------+  |
-//!   |  |  wire      messages, packets, streams, encryption     |  |
-//!   |  +-------------------------------------------------------+  |
-//!   |     view: the members, a persistent trie, O(1) to copy      |
-//!   +-------------------------------------------------------------+
+//!  scripts, programs          your program            your tests
+//!       | RPC, HTTP, DNS           |                       |
+//!  +----v------------+             |                  +----v---------------+
+//!  | agent           |             |                  | sim                |
+//!  | files, handlers |             |                  | virtual time and   |
+//!  | checks, disk    |             |                  | network, faults    |
+//!  +----+------------+             |                  +----+---------------+
+//!       | commands, events         |                       |
+//!  +----v--------------------------v---------------+       |
+//!  | adapters: tokio, async-std, or your own loop  |       |
+//!  | sockets, one timer, the task that owns a node |       |
+//!  +----+-------------------------------^----------+       |
+//!       | Input: datagram, stream,      | Output: datagram, | the same
+//!       | command, time-out, ...        | stream, event ... | two ways
+//!  +----v-------------------------------+------------------v----+
+//!  |  Node: one queue of outputs, one deadline, one generator   |
+//!  |  +------------------------------------------------------+  |
+//!  |  |  registry  services, checks, their spread and index  |  |
+//!  |  +------------------------------------------------------+  |
+//!  |  |  serf      intents, events, queries, tags, snapshots |  |
+//!  |  +------------------------------------------------------+  |
+//!  |  |  swim      probing, suspicion, gossip, push/pull     |  |
+//!  |  +------------------------------------------------------+  |
+//!  |  |  wire      messages, packets, streams, encryption    |  |
+//!  |  +------------------------------------------------------+  |
+//!  |    view: the members, a persistent trie, O(1) to copy      |
+//!  +------------------------------------------------------------+
 //! ```
+//!
+//! A datagram goes up: the adapter reads it and hands it in; `wire` opens and decodes it, or it is refused
+//! and counted; `swim` merges what it says of members, or passes it to `serf`, where duplicates end, and
+//! that to `registry`. What is decided goes down the same layers into the queue of outputs: news for the
+//! others wait in `swim` for room in the packets that are sent anyway; news for the application come out
+//! as [`Event`]s.
 //!
 //! Each layer knows only those below it. [`View`] is what readers get: immutable, copied in O(1),
 //! and shared by nodes of one process that agree ([`Node::handle_input_with`]).
@@ -155,6 +178,7 @@ mod timers;
 mod trace;
 mod warm;
 
+pub mod embedding;
 pub mod registry;
 pub mod serf;
 pub mod swim;

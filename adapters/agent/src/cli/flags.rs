@@ -129,6 +129,40 @@ pub(crate) fn integer(text: &str) -> Result<i64, &'static str> {
     })
 }
 
+/// A flag as packages show it: in manual pages and shell completions.
+#[cfg(test)]
+pub(crate) struct Shown {
+    /// Without dashes.
+    pub(crate) name: String,
+    /// What its value is called; `None`: a switch.
+    pub(crate) value: Option<String>,
+    pub(crate) help: String,
+}
+
+/// The flags of a client command, sorted by name.
+#[cfg(test)]
+pub(crate) fn shown<F: Parser>() -> Vec<Shown> {
+    let mut command = command::<F>();
+    command.build();
+    let mut flags: Vec<Shown> = command.get_arguments().filter_map(shown_flag).collect();
+    flags.sort_by(|a, b| a.name.cmp(&b.name));
+    flags
+}
+
+#[cfg(test)]
+fn shown_flag(arg: &clap::Arg) -> Option<Shown> {
+    let name = arg.get_long()?.to_owned();
+    let is_switch = arg.get_value_parser().type_id() == TypeId::of::<bool>();
+    let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if let [default] = arg.get_default_values()
+        && !arg.is_hide_default_value_set()
+    {
+        help.push_str(&format!(" [default: {}]", default.display()));
+    }
+    Some(Shown { name, value: value.filter(|_| !is_switch), help })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::ArgAction;

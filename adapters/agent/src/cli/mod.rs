@@ -19,6 +19,8 @@ mod leave;
 mod members;
 mod monitor;
 mod nodes;
+#[cfg(test)]
+mod packaging;
 mod query;
 mod reachability;
 mod register;
@@ -50,6 +52,9 @@ struct Command {
     /// One line for the list of commands.
     synopsis: &'static str,
     usage: fn() -> String,
+    /// What the pages and completions of a package say about its flags.
+    #[cfg(test)]
+    flags: fn() -> Vec<flags::Shown>,
     /// Runs it with the words behind its name and returns the exit status.
     run: fn(&[OsString], &mut Terminal<'_>) -> u8,
 }
@@ -61,6 +66,8 @@ macro_rules! client {
             name: $name,
             synopsis: $synopsis,
             usage: flags::usage::<$module::Flags>,
+            #[cfg(test)]
+            flags: flags::shown::<$module::Flags>,
             run: |words, terminal| run_client(words, terminal, $module::run),
         }
     };
@@ -72,6 +79,8 @@ const COMMANDS: &[Command] = &[
         name: "agent",
         synopsis: "Runs a Tidings agent",
         usage: crate::config::Flags::usage,
+        #[cfg(test)]
+        flags: crate::config::Flags::shown,
         run: |words, _| crate::agent::run(words),
     },
     client!(apps, "apps", "Lists the apps registered at the agent"),
@@ -85,6 +94,8 @@ const COMMANDS: &[Command] = &[
         name: "keygen",
         synopsis: "Generates a new encryption key",
         usage: keygen::usage,
+        #[cfg(test)]
+        flags: Vec::new,
         run: keygen::run,
     },
     client!(keys, "keys", "Manipulate the encryption keys of the cluster"),
@@ -105,6 +116,8 @@ const COMMANDS: &[Command] = &[
         name: "version",
         synopsis: "Prints the version of Tidings",
         usage: version::usage,
+        #[cfg(test)]
+        flags: Vec::new,
         run: version::run,
     },
     client!(watch, "watch", "Prints each change of a service's instances"),

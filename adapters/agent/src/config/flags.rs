@@ -212,6 +212,17 @@ impl Flags {
         }
         text
     }
+
+    /// The flags, for packages.
+    #[cfg(test)]
+    pub(crate) fn shown() -> Vec<crate::cli::flags::Shown> {
+        let shown = |flag: &Flag| crate::cli::flags::Shown {
+            name: flag.name.to_owned(),
+            value: Some(flag.value.to_owned()).filter(|value| !value.is_empty()),
+            help: flag.help.to_owned(),
+        };
+        FLAGS.iter().map(shown).collect()
+    }
 }
 
 #[cfg(test)]
