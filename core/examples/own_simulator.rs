@@ -88,7 +88,8 @@ impl World {
 
     /// Runs what happens until a moment, in order; equal times in the order they were decided.
     fn run(&mut self, until: Time) {
-        while let Some(Reverse((at, number))) = self.queue.peek().copied().filter(|first| first.0.0 <= until) {
+        while let Some(Reverse((at, number))) = self.queue.peek().copied().filter(|first| first.0.0 <= until)
+        {
             self.queue.pop();
             self.now = at;
             let (to, happening) = self.waiting.remove(&number).expect("it was scheduled");

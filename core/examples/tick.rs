@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tidings_core::{
-    Command, Config, Input, Node, Output, Status, StreamAction, StreamEvent, StreamId, Time, Token,
+    Command, Config, Event, Input, Node, Output, Status, StreamAction, StreamEvent, StreamId, Time, Token,
 };
 
 /// How often the loop comes round. A node is told the time late by this much at most.
@@ -41,13 +41,15 @@ impl Ring {
         Ring { places: [const { None }; FRAMES_MAX], first: 0, used: 0, lost: 0 }
     }
 
-    fn push(&mut self, frame: Frame) {
+    /// Whether there was room for it.
+    fn push(&mut self, frame: Frame) -> bool {
         if self.used == FRAMES_MAX {
             self.lost += 1;
-            return;
+            return false;
         }
         self.places[(self.first + self.used) % FRAMES_MAX] = Some(frame);
         self.used += 1;
+        true
     }
 
     fn pop(&mut self) -> Option<Frame> {
@@ -76,7 +78,8 @@ struct Device {
 
 impl Device {
     fn new(name: &str, [own, peer]: [SocketAddr; 2], number: u64) -> Self {
-        let node = Node::new(Config::local(name, own), [number as u8 + 1; 32], Time::ZERO).expect("it can work");
+        let node =
+            Node::new(Config::local(name, own), [number as u8 + 1; 32], Time::ZERO).expect("it can work");
         Device { node, peer, next_number: number, accepted: 0, streams: [None; STREAMS_MAX] }
     }
 
@@ -146,19 +149,27 @@ impl Device {
                     self.input(now, Input::Stream { id, event });
                 }
             }
-            Output::Stream { id, action } => self.act(id, action, outbox),
-            Output::Event(event) => println!("{now} {}: {event:?}", self.node.config().name),
-            _ => {} // replies, for who asked
+            Output::Stream { id, action } => self.act(now, id, action, outbox),
+            Output::Event(Event::Members(change)) => {
+                let names: Vec<&str> = change.members.iter().map(|member| member.name()).collect();
+                println!("{now} {}: {} {}", self.node.config().name, change.kind, names.join(" "));
+            }
+            _ => {} // other news, and replies for who asked
         }
     }
 
-    fn act(&mut self, id: StreamId, action: StreamAction, outbox: &mut Ring) {
-        let Some(place) = self.streams.iter_mut().find(|place| place.is_some_and(|link| link.id == id)) else {
-            return;
-        };
+    fn act(&mut self, now: Time, id: StreamId, action: StreamAction, outbox: &mut Ring) {
+        let known = |place: &&mut Option<Link>| place.is_some_and(|link| link.id == id);
+        let Some(place) = self.streams.iter_mut().find(known) else { return };
         let number = place.expect("it was looked for").number;
         match action {
-            StreamAction::Send(bytes) => outbox.push(Frame::Data(number, bytes.to_vec())),
+            StreamAction::Send(bytes) => {
+                if !outbox.push(Frame::Data(number, bytes.to_vec())) {
+                    // What lacks a piece is no stream any more. The other end will find its time over.
+                    *place = None;
+                    self.input(now, Input::Stream { id, event: StreamEvent::Failed("the link is full") });
+                }
+            }
             _ => {
                 *place = None;
                 outbox.push(Frame::Close(number));
