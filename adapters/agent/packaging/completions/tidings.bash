@@ -4,12 +4,12 @@
 # Flags of a command; those that take a value end in "=".
 _tidings_flags() {
     case $1 in
-    agent) echo '-advertise= -bind= -broadcast-timeout= -config-dir= -config-file= -data-dir= -datacenter= -dev -disable-compression -dns-addr= -domain= -enable-local-script-checks -enable-script-checks -encrypt= -event-handler= -http-addr= -http-open -http-token= -iface= -join= -keyring-file= -log-level= -node= -node-meta= -profile= -protocol= -recursor= -rejoin -replay -rest-addr= -retry-interval= -retry-join= -retry-max= -role= -rpc-addr= -service-ttl= -tag= -tags-file= -help' ;;
+    agent) echo '-advertise= -bind= -broadcast-timeout= -config-dir= -config-file= -data-dir= -datacenter= -dev -disable-compression -dns-addr= -domain= -enable-local-script-checks -enable-script-checks -encrypt= -event-handler= -http-addr= -http-cert-file= -http-key-file= -http-open -http-token= -iface= -join= -keyring-file= -log-level= -node= -node-meta= -profile= -protocol= -recursor= -rejoin -replay -rest-addr= -retry-interval= -retry-join= -retry-max= -role= -rpc-addr= -service-ttl= -tag= -tags-file= -help' ;;
     apps) echo '-format= -rpc-addr= -rpc-auth= -help' ;;
-    deregister) echo '-format= -http-addr= -token= -help' ;;
+    deregister) echo '-format= -http-addr= -http-ca-file= -token= -help' ;;
     event) echo '-coalesce -rpc-addr= -rpc-auth= -help' ;;
     force-leave) echo '-prune -rpc-addr= -rpc-auth= -help' ;;
-    health) echo '-format= -http-addr= -state= -token= -help' ;;
+    health) echo '-format= -http-addr= -http-ca-file= -state= -token= -help' ;;
     info) echo '-format= -rpc-addr= -rpc-auth= -help' ;;
     join) echo '-replay -rpc-addr= -rpc-auth= -help' ;;
     keygen) echo '-help' ;;
@@ -17,18 +17,18 @@ _tidings_flags() {
     leave) echo '-rpc-addr= -rpc-auth= -help' ;;
     members) echo '-detailed -format= -name= -role= -rpc-addr= -rpc-auth= -status= -tag= -help' ;;
     monitor) echo '-log-level= -rpc-addr= -rpc-auth= -help' ;;
-    nodes) echo '-format= -http-addr= -token= -help' ;;
+    nodes) echo '-format= -http-addr= -http-ca-file= -token= -help' ;;
     query) echo '-format= -no-ack -node= -relay-factor= -rpc-addr= -rpc-auth= -tag= -timeout= -help' ;;
     reachability) echo '-rpc-addr= -rpc-auth= -verbose -help' ;;
-    register) echo '-address= -format= -http= -http-addr= -id= -interval= -meta= -name= -port= -tag= -tcp= -token= -ttl= -help' ;;
+    register) echo '-address= -format= -http= -http-addr= -http-ca-file= -id= -interval= -meta= -name= -port= -tag= -tcp= -token= -ttl= -help' ;;
     routers) echo '-format= -rpc-addr= -rpc-auth= -help' ;;
     rtt) echo '-rpc-addr= -rpc-auth= -help' ;;
-    service) echo '-format= -http-addr= -passing -tag= -token= -help' ;;
-    services) echo '-format= -http-addr= -token= -help' ;;
+    service) echo '-format= -http-addr= -http-ca-file= -passing -tag= -token= -help' ;;
+    services) echo '-format= -http-addr= -http-ca-file= -token= -help' ;;
     sync) echo '-rpc-addr= -rpc-auth= -help' ;;
     tags) echo '-delete= -rpc-addr= -rpc-auth= -set= -help' ;;
     version) echo '-help' ;;
-    watch) echo '-format= -http-addr= -token= -help' ;;
+    watch) echo '-format= -http-addr= -http-ca-file= -token= -help' ;;
     esac
 }
 
@@ -47,6 +47,8 @@ _tidings_values() {
     agent:encrypt) echo '<any>' ;;
     agent:event-handler) echo '<any>' ;;
     agent:http-addr) echo '<any>' ;;
+    agent:http-cert-file) echo '<file>' ;;
+    agent:http-key-file) echo '<file>' ;;
     agent:http-token) echo '<any>' ;;
     agent:iface) echo '<any>' ;;
     agent:join) echo '<any>' ;;
@@ -71,6 +73,7 @@ _tidings_values() {
     apps:rpc-auth) echo '<any>' ;;
     deregister:format) echo 'text json' ;;
     deregister:http-addr) echo '<any>' ;;
+    deregister:http-ca-file) echo '<file>' ;;
     deregister:token) echo '<any>' ;;
     event:rpc-addr) echo '<any>' ;;
     event:rpc-auth) echo '<any>' ;;
@@ -78,6 +81,7 @@ _tidings_values() {
     force-leave:rpc-auth) echo '<any>' ;;
     health:format) echo 'text json' ;;
     health:http-addr) echo '<any>' ;;
+    health:http-ca-file) echo '<file>' ;;
     health:state) echo 'any passing warning critical' ;;
     health:token) echo '<any>' ;;
     info:format) echo 'text json' ;;
@@ -104,6 +108,7 @@ _tidings_values() {
     monitor:rpc-auth) echo '<any>' ;;
     nodes:format) echo 'text json' ;;
     nodes:http-addr) echo '<any>' ;;
+    nodes:http-ca-file) echo '<file>' ;;
     nodes:token) echo '<any>' ;;
     query:format) echo 'text json' ;;
     query:node) echo '<any>' ;;
@@ -118,6 +123,7 @@ _tidings_values() {
     register:format) echo 'text json' ;;
     register:http) echo '<any>' ;;
     register:http-addr) echo '<any>' ;;
+    register:http-ca-file) echo '<file>' ;;
     register:id) echo '<any>' ;;
     register:interval) echo '<any>' ;;
     register:meta) echo '<any>' ;;
@@ -134,10 +140,12 @@ _tidings_values() {
     rtt:rpc-auth) echo '<any>' ;;
     service:format) echo 'text json' ;;
     service:http-addr) echo '<any>' ;;
+    service:http-ca-file) echo '<file>' ;;
     service:tag) echo '<any>' ;;
     service:token) echo '<any>' ;;
     services:format) echo 'text json' ;;
     services:http-addr) echo '<any>' ;;
+    services:http-ca-file) echo '<file>' ;;
     services:token) echo '<any>' ;;
     sync:rpc-addr) echo '<any>' ;;
     sync:rpc-auth) echo '<any>' ;;
@@ -147,6 +155,7 @@ _tidings_values() {
     tags:set) echo '<any>' ;;
     watch:format) echo 'text json' ;;
     watch:http-addr) echo '<any>' ;;
+    watch:http-ca-file) echo '<file>' ;;
     watch:token) echo '<any>' ;;
     esac
 }

@@ -54,6 +54,8 @@ complete -c tidings -n '__tidings_is agent' -o enable-script-checks -d 'Checks m
 complete -c tidings -n '__tidings_is agent' -o encrypt -x -d 'Base64 of the 16, 24 or 32 bytes that encrypt gossip'
 complete -c tidings -n '__tidings_is agent' -o event-handler -x -d 'Script to run on events, [FILTER=]SCRIPT; repeatable'
 complete -c tidings -n '__tidings_is agent' -o http-addr -x -d 'Serve the registry over HTTP at this address; port 8500 if none'
+complete -c tidings -n '__tidings_is agent' -o http-cert-file -r -F -d 'Serve HTTP over TLS with the certificate in this PEM file'
+complete -c tidings -n '__tidings_is agent' -o http-key-file -r -F -d 'PEM file with the key of that certificate'
 complete -c tidings -n '__tidings_is agent' -o http-open -d 'Serve HTTP to other hosts without a token, too'
 complete -c tidings -n '__tidings_is agent' -o http-token -x -d 'Token that clients of HTTP have to show'
 complete -c tidings -n '__tidings_is agent' -o iface -x -d 'Network interface to take the address from'
@@ -86,7 +88,8 @@ complete -c tidings -n '__tidings_is apps' -o help -d 'Show what the command doe
 
 # deregister
 complete -c tidings -n '__tidings_is deregister' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is deregister' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is deregister' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is deregister' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is deregister' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
 complete -c tidings -n '__tidings_is deregister' -o help -d 'Show what the command does'
 
@@ -104,7 +107,8 @@ complete -c tidings -n '__tidings_is force-leave' -o help -d 'Show what the comm
 
 # health
 complete -c tidings -n '__tidings_is health' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is health' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is health' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is health' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is health' -o state -x -a 'any passing warning critical' -d 'Only checks in this state: any, passing, warning or critical [default: any]'
 complete -c tidings -n '__tidings_is health' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
 complete -c tidings -n '__tidings_is health' -o help -d 'Show what the command does'
@@ -157,7 +161,8 @@ complete -c tidings -n '__tidings_is monitor' -o help -d 'Show what the command 
 
 # nodes
 complete -c tidings -n '__tidings_is nodes' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is nodes' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is nodes' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is nodes' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is nodes' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
 complete -c tidings -n '__tidings_is nodes' -o help -d 'Show what the command does'
 
@@ -182,7 +187,8 @@ complete -c tidings -n '__tidings_is reachability' -o help -d 'Show what the com
 complete -c tidings -n '__tidings_is register' -o address -x -d 'Address of the instance, if not its node\'s'
 complete -c tidings -n '__tidings_is register' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
 complete -c tidings -n '__tidings_is register' -o http -x -d 'URL to probe'
-complete -c tidings -n '__tidings_is register' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is register' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is register' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is register' -o id -x -d 'ID of the instance, the name if there is none'
 complete -c tidings -n '__tidings_is register' -o interval -x -d 'Time between two probes [default: 10s]'
 complete -c tidings -n '__tidings_is register' -o meta -x -d 'What is known of the instance; may be given several times'
@@ -208,7 +214,8 @@ complete -c tidings -n '__tidings_is rtt' -o help -d 'Show what the command does
 
 # service
 complete -c tidings -n '__tidings_is service' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is service' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is service' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is service' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is service' -o passing -d 'Only instances that are passing [default: false]'
 complete -c tidings -n '__tidings_is service' -o tag -x -d 'Only instances with this tag; may be given several times'
 complete -c tidings -n '__tidings_is service' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
@@ -216,7 +223,8 @@ complete -c tidings -n '__tidings_is service' -o help -d 'Show what the command 
 
 # services
 complete -c tidings -n '__tidings_is services' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is services' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is services' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is services' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is services' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
 complete -c tidings -n '__tidings_is services' -o help -d 'Show what the command does'
 
@@ -237,7 +245,8 @@ complete -c tidings -n '__tidings_is version' -o help -d 'Show what the command 
 
 # watch
 complete -c tidings -n '__tidings_is watch' -o format -x -a 'text json' -d 'How to write the result: text or json [default: text]'
-complete -c tidings -n '__tidings_is watch' -o http-addr -x -d 'Address of the agent\'s HTTP interface [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is watch' -o http-addr -x -d 'Address of the agent\'s HTTP interface; https://ADDR if it is served over TLS [default: $TIDINGS_HTTP_ADDR, $CONSUL_HTTP_ADDR or 127.0.0.1:8500]'
+complete -c tidings -n '__tidings_is watch' -o http-ca-file -r -F -d 'PEM file of the authorities whose certificates are good, if it is served over TLS [default: $TIDINGS_HTTP_CA_FILE, $CONSUL_CACERT or the system\'s]'
 complete -c tidings -n '__tidings_is watch' -o token -x -d 'Token to show to it [default: $TIDINGS_HTTP_TOKEN, $CONSUL_HTTP_TOKEN or none]'
 complete -c tidings -n '__tidings_is watch' -o help -d 'Show what the command does'
 complete -c tidings -n '__tidings_is watch' -a service
