@@ -58,6 +58,10 @@ impl Ring {
         self.used -= 1;
         Some(frame)
     }
+
+    fn clear(&mut self) {
+        while self.pop().is_some() {}
+    }
 }
 
 /// A connection of a device: the node's own number of it, and the one both ends know.
@@ -188,9 +192,12 @@ fn run(devices: &mut [Device; 2], rings: &mut [Ring; 2], now: &mut Time, until: 
         *now += TICK;
         let ([one, two], [to_one, to_two]) = (&mut *devices, &mut *rings);
         one.tick(*now, to_one, to_two);
+        if is_cut {
+            to_two.clear();
+        }
         two.tick(*now, to_two, to_one);
         if is_cut {
-            while to_one.pop().is_some() || to_two.pop().is_some() {}
+            to_one.clear();
         }
     }
 }
@@ -211,6 +218,7 @@ fn main() {
     println!("{now} the link is cut");
     run(&mut devices, &mut rings, &mut now, seconds(60), true);
     assert_eq!(devices[0].status_of("two"), Some(Status::Failed));
+    assert_eq!(devices[1].status_of("one"), Some(Status::Failed));
 
     println!("{now} the link is whole again");
     run(&mut devices, &mut rings, &mut now, seconds(180), false);
