@@ -121,8 +121,9 @@ pub struct Suspicion {
     pub confirmations: Option<u32>,
     /// A time-out that replaces the computed lower bound, default `None`.
     pub fixed: Option<Duration>,
-    /// Send the suspicion to its target with the next ping ("buddy"), default on. Off: the suspect
-    /// learns by gossip alone.
+    /// Send the suspicion to its target with the next ping ("buddy"), default on; likewise, with the
+    /// ack of its ping, tell whoever is held dead or left. Off: they learn by gossip and push/pull
+    /// alone.
     pub buddy: bool,
 }
 

@@ -292,6 +292,8 @@ impl Node {
         match key {
             Key::Suspicion(name) => swim.on_suspicion_over(cx, &name),
             Key::Forget(name) => swim.on_forget(cx, &name),
+            // That it was set is all there is to know.
+            Key::TakenOver(_) => {}
             Key::Forward(seq) => swim.on_forward_over(cx, seq),
             Key::Stream(id) => swim.on_stream_over(cx, id),
             Key::Resolve(id) => swim.on_resolve_over(cx, id),

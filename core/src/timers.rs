@@ -66,6 +66,8 @@ pub(crate) enum Key {
     Suspicion(Arc<str>),
     /// SWIM forgets a dead or left member.
     Forget(Arc<str>),
+    /// Somebody else took over the name of a member that was gone: what was said before is over.
+    TakenOver(Arc<str>),
     /// A ping sent for somebody else, by our sequence number, was not answered.
     Forward(u32),
     /// A stream must be done.

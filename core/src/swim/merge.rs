@@ -16,6 +16,7 @@ use crate::swim::gossip::Waiter;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::Name;
 use crate::swim::suspicion::Suspicion;
+use crate::swim::takeover::Takeover;
 use crate::swim::{Notice, Swim, belief};
 use crate::timers::Key;
 use crate::trace::{Cause, Decision};
@@ -82,15 +83,17 @@ impl Swim {
         let mut moved = false;
         if let Some(member) = &known {
             if member.identity.addr != claim.addr {
-                if !self.may_move(cx, member) {
-                    let event = Event::Conflict { existing: member.clone(), addr: claim.addr };
-                    cx.event(event);
-                    if about_us {
-                        self.notices.push(Notice::OwnNameClaimed);
+                match self.takeover(cx, member, claim.incarnation) {
+                    Takeover::Valid => moved = true,
+                    Takeover::OldNews => return,
+                    Takeover::Conflict => {
+                        cx.event(Event::Conflict { existing: member.clone(), addr: claim.addr });
+                        if about_us {
+                            self.notices.push(Notice::OwnNameClaimed);
+                        }
+                        return;
                     }
-                    return;
                 }
-                moved = true;
             }
             let held = member.incarnation;
             if about_us {
@@ -109,6 +112,9 @@ impl Swim {
             let grudge = matches!(member.state, State::Suspect | State::Dead) && bug!(cx, HoldsGrudges);
             if grudge || claim.incarnation <= held && !moved && !believed {
                 return;
+            }
+            if moved && claim.incarnation <= held {
+                self.begins_anew(cx, member);
             }
         } else if claim.incarnation == 0 {
             // An unknown member starts at incarnation 0, which this does not exceed.
@@ -150,18 +156,6 @@ impl Swim {
             cx.refuse(source, Refusal::Other("an incarnation that cannot be true"));
         }
         believed
-    }
-
-    /// Whether another address may take over a member's name: it left, or died long enough ago.
-    fn may_move(&self, cx: &Context, member: &Member) -> bool {
-        let reclaim = cx.config.members.dead_reclaim;
-        match member.state {
-            State::Left => true,
-            State::Dead if !reclaim.is_zero() => {
-                self.members.gone(member.name()).is_some_and(|gone| cx.now.since(gone.since) > reclaim)
-            }
-            _ => false,
-        }
     }
 
     fn accept_alive(&mut self, cx: &mut Context, claim: &AliveClaim<'_>, known: Option<Member>) {

@@ -19,6 +19,7 @@ pub(crate) mod push_pull;
 pub(crate) mod stall;
 pub(crate) mod streams;
 pub(crate) mod suspicion;
+mod takeover;
 
 use alloc::string::String;
 use alloc::sync::Arc;

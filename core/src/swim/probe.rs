@@ -17,7 +17,7 @@ use crate::swim::merge::Accusation;
 use crate::time::Time;
 use crate::timers::{Key, Tick};
 use crate::trace::{Decision, ProbeResult};
-use crate::wire::message::{Ack, IndirectPing, Nack, Ping, Source, Suspect};
+use crate::wire::message::{Ack, Dead, IndirectPing, Nack, Ping, Source, Suspect};
 
 /// Pings sent for others and not yet answered, at most; a flood of requests beyond is refused.
 pub(crate) const FORWARDS_MAX: usize = 1024;
@@ -239,8 +239,30 @@ impl Swim {
         let to = ping.source.socket().unwrap_or(from);
         let payload = core::mem::take(&mut self.ack_payload);
         let ack = Ack { seq: ping.seq, payload: &payload };
-        self.send(cx, to, ping.source.node, |out| ack.encode(out));
+        match self.buried(cx, ping.source.node) {
+            None => self.send(cx, to, ping.source.node, |out| ack.encode(out)),
+            Some(member) => {
+                let (node, incarnation) = (member.name(), member.incarnation);
+                let from = if member.state == State::Left { node } else { &*self.me };
+                let parts = self.packets.begin();
+                parts.push_with(|out| ack.encode(out));
+                parts.push_with(|out| Dead { node, from, incarnation }.encode(out));
+                self.packets.finish(cx, to, member.identity.versions.protocol_max >= CRC_SINCE);
+            }
+        }
         self.ack_payload = payload;
+    }
+
+    /// Who is held dead or left, and pings: it is told so with its ack and can refute at once, as a
+    /// suspect can that is pinged. It matters to one that came back with nothing of what it knew:
+    /// whoever holds a higher incarnation of it takes no notice of what it says, and gossip tells
+    /// those who left nothing. (In the original it learns of that by a push/pull, in the end.)
+    fn buried(&self, cx: &Context, node: &str) -> Option<Member> {
+        if !cx.config.suspicion.buddy {
+            return None;
+        }
+        self.members.gone(node)?;
+        self.members.known(node).filter(|member| matches!(member.state, State::Dead | State::Left)).cloned()
     }
 
     /// Somebody cannot reach a member: try for them.

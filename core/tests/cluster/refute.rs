@@ -197,3 +197,29 @@ fn one_declared_dead_in_error_comes_back_by_itself() {
     cluster.net.heal();
     cluster.until_converged(secs(60));
 }
+
+/// Those who hold its earlier life to have left take no notice of what it says, and whom it joined
+/// through knows nothing of that life. The acks of its pings tell it; push/pull is off.
+#[test]
+fn one_that_returns_with_nothing_is_told_at_what_incarnation_it_left() {
+    let returned = |buddy| {
+        let mut cluster = Cluster::with(5, |_, config| {
+            config.push_pull.interval = None;
+            config.suspicion.buddy = buddy;
+        })
+        .joined();
+        let token = cluster.leave(3);
+        cluster.answer(3, token).unwrap();
+        cluster.kill(3);
+        cluster.kill(4);
+        cluster.run(secs(5));
+        cluster.start(4);
+        cluster.join(4, 0);
+        cluster.assert_status(&[0, 1, 2], "n3", Some(Status::Left));
+        cluster.start(3);
+        cluster.join(3, 4);
+        cluster.run(secs(5));
+        cluster.count(&[0, 1, 2, 4], |c, h| c.status(h, "n3") == Some(Status::Alive))
+    };
+    assert_eq!((returned(true), returned(false)), (4, 0));
+}

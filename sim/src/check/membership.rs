@@ -26,8 +26,35 @@ pub(super) struct Membership {
 struct Said {
     /// The highest incarnation it has issued.
     issued: Incarnation,
-    /// The tags it has published, in order, and the highest incarnation of each.
-    metas: Vec<(bytes::Bytes, Incarnation)>,
+    /// The tags it has published, in order.
+    metas: Vec<Published>,
+}
+
+/// Tags that one life of a member has published, and from which to which of its incarnations.
+#[derive(Clone, Debug)]
+struct Published {
+    meta: bytes::Bytes,
+    first: Incarnation,
+    last: Incarnation,
+}
+
+impl Said {
+    /// These tags are the member's at this incarnation.
+    fn publish(&mut self, meta: &bytes::Bytes, incarnation: Incarnation) {
+        self.issued = self.issued.max(incarnation);
+        if self.has_published(meta, incarnation, incarnation) {
+            return;
+        }
+        match self.metas.last_mut() {
+            Some(newest) if newest.meta == *meta && newest.last < incarnation => newest.last = incarnation,
+            _ => self.metas.push(Published { meta: meta.clone(), first: incarnation, last: incarnation }),
+        }
+    }
+
+    /// Whether it has published these tags at one of these incarnations.
+    fn has_published(&self, meta: &bytes::Bytes, from: Incarnation, to: Incarnation) -> bool {
+        self.metas.iter().any(|known| known.meta == *meta && known.first <= to && from <= known.last)
+    }
 }
 
 /// A suspicion that a host has.
@@ -66,8 +93,6 @@ impl Told {
 pub(super) struct Seen {
     told: Told,
     doubts: ByName<Doubt>,
-    /// Which of the tags published each member's were when seen last; not the first ones.
-    meta_place: ByName<usize>,
     /// Whom SWIM has forgotten since the view was looked at last.
     forgotten: Vec<Arc<str>>,
     /// Whom the Serf layer has erased since then.
@@ -105,14 +130,7 @@ impl Membership {
         if self.said.len() <= place {
             self.said.resize_with(place + 1, Said::default);
         }
-        let said = &mut self.said[place];
-        said.issued = said.issued.max(own.incarnation());
-        match said.metas.last_mut() {
-            Some((meta, highest)) if *meta == own.identity().meta => {
-                *highest = own.incarnation().max(*highest);
-            }
-            _ => said.metas.push((own.identity().meta.clone(), own.incarnation())),
-        }
+        self.said[place].publish(&own.identity().meta, own.incarnation());
     }
 
     /// Takes down what all who have this name say of themselves now.
@@ -151,7 +169,6 @@ impl Membership {
         let Some(new) = new else {
             let id = names.id(old.as_ref()?.name());
             seen.membership.told.since.insert(id, (Status::None, bytes::Bytes::new()));
-            seen.membership.meta_place.remove(&id);
             return None;
         };
         let name = new.name();
@@ -166,6 +183,8 @@ impl Membership {
                 );
             }
         }
+        // What SWIM goes on from; it has nothing of whom it has forgotten.
+        let mut held = old.as_ref();
         if let Some(old) = old {
             let forgotten = old.state() == State::Forgotten
                 || seen.membership.forgotten.iter().any(|known| **known == *name);
@@ -174,10 +193,7 @@ impl Membership {
             if found.is_some() {
                 return found;
             }
-            if forgotten {
-                // SWIM takes any incarnation of whom it has forgotten, and its tags with it.
-                seen.membership.meta_place.remove(&id);
-            }
+            held = held.filter(|_| !forgotten);
         }
         if !lies {
             // However it came to know: a state over a stream counts as well.
@@ -186,7 +202,7 @@ impl Membership {
                 let what = format!("holds incarnation {}, {issued} is the highest issued", new.incarnation());
                 return place.violation("M2 owner-only incarnation", name, what);
             }
-            let found = self.tags(world, place, names, &mut seen.membership, (id, old.as_ref(), new));
+            let found = self.tags(world, place, names, (id, held, new));
             if found.is_some() {
                 return found;
             }
@@ -194,39 +210,39 @@ impl Membership {
         told_as_held(place, &seen.membership, (id, new))
     }
 
-    /// S7: tags are some that the member published, and move forward only.
+    /// S7: tags change only with an incarnation that rises, to those that the member has published at
+    /// one that it rose to. That is the member's own order: what it says in one life counts by
+    /// incarnation, and so does what it says in the next, which begins low if nothing was kept.
+    ///
+    /// An accusation may raise the incarnation held above that of the tags, and several messages may
+    /// raise it at once: so any incarnation above the one before will do, up to the one held.
     fn tags<R: Rider>(
         &mut self,
         world: &World<R>,
         place: Place<'_>,
         names: &mut Names,
-        seen: &mut Seen,
-        (id, old, new): (NameId, Option<&Member>, &Member),
+        (id, held, new): (NameId, Option<&Member>, &Member),
     ) -> Option<Violation> {
-        let name = new.name();
-        // What a process said before it died counts more than what it says in its next life, until
-        // its incarnation is as high again.
-        let rises = old.is_none_or(|old| old.incarnation() < new.incarnation());
         let meta = &new.identity().meta;
-        let earlier = seen.meta_place.get(&id).copied().unwrap_or(0);
-        let find = |said: &[Said]| {
-            let mut all = said.get(id.place())?.metas.iter().enumerate();
-            let fits = |place: usize, highest| place >= earlier || rises && highest >= new.incarnation();
-            all.position(|(place, (known, highest))| known == meta && fits(place, *highest))
-        };
-        let found = find(&self.said).or_else(|| {
-            self.ask(world, names, name);
-            find(&self.said)
-        });
-        match found {
-            Some(found) => {
-                if found > earlier {
-                    seen.meta_place.insert(id, found);
-                }
-                None
-            }
-            None => place.violation("S7 tags", name, format!("it holds tags {:?} out of order", new.tags())),
+        if held.is_some_and(|held| held.identity().meta == *meta) {
+            return None;
         }
+        // Whoever takes over the name of a member that is gone counts anew.
+        let held = held.filter(|held| held.addr() == new.addr());
+        let (from, to) = (held.map_or(0, |held| held.incarnation().saturating_add(1)), new.incarnation());
+        let published = |said: &[Said]| {
+            let said = said.get(id.place());
+            from <= to && said.is_some_and(|said| said.has_published(meta, from, to))
+        };
+        if published(&self.said) {
+            return None;
+        }
+        self.ask(world, names, new.name());
+        if published(&self.said) {
+            return None;
+        }
+        let what = format!("it holds tags {:?} out of order", new.tags());
+        place.violation("S7 tags", new.name(), what)
     }
 }
 

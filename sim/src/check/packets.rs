@@ -178,7 +178,9 @@ impl Packets {
         let indirect = &mut self.indirect;
         self.opener.open(payload, config, &keyring, |message| {
             if let Ok(Message::IndirectPing(request)) = message.and_then(Message::decode)
-                && let Some(asked) = indirect.get_mut(&(from, request.seq))
+                // Whom it answers it reads in the packet, which may be damaged.
+                && let Some(asked) =
+                    indirect.get_mut(&(request.source.socket().unwrap_or(from), request.seq))
             {
                 let help =
                     asked.helpers.entry(place.host).or_insert(Help { since: place.local, asks: 0, acks: 0 });
@@ -269,10 +271,7 @@ fn hash(payload: &[u8]) -> u64 {
 
 fn listen(names: &mut Names, message: &Message<'_>) -> Option<Said> {
     Some(match message {
-        Message::Alive(alive) => {
-            let addr = SocketAddr::new(alive.addr, alive.port);
-            Said::Update(names.id(alive.node), alive.incarnation, Update::Alive(addr))
-        }
+        Message::Alive(alive) => Said::Update(names.id(alive.node), alive.incarnation, Update::Alive),
         Message::Dead(dead) => Said::Update(names.id(dead.node), dead.incarnation, Update::Dead),
         Message::Suspect(suspect) => {
             Said::Update(names.id(suspect.node), suspect.incarnation, Update::Suspect)

@@ -1,17 +1,15 @@
 //! M10: an update that a newer one about the same member has replaced is not told any more.
 
-use std::net::SocketAddr;
-
-use tidings_core::{Decision, Incarnation, Trace};
+use tidings_core::{Decision, Incarnation, State, Trace};
 
 use super::Place;
 use super::names::{ByName, NameId, Names};
 use crate::watch::Violation;
 
 /// What a packet says of a member, as far as it replaces other updates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Update {
-    Alive(SocketAddr),
+    Alive,
     Suspect,
     Dead,
 }
@@ -21,7 +19,6 @@ pub(super) enum Update {
 struct Told {
     incarnation: Incarnation,
     dead: bool,
-    addr: Option<SocketAddr>,
 }
 
 /// What a host has told of each member.
@@ -31,11 +28,26 @@ pub(super) struct Updates {
 }
 
 impl Updates {
-    /// A host that has forgotten a member may hear old news of it again.
+    /// A host that has forgotten a member may hear old news of it again. So may one for which
+    /// somebody else has taken over the name of a member that is gone, and counts incarnations of its
+    /// own: then, and only then (M4), one that was gone lives at an incarnation no higher.
     pub(super) fn on_trace(&mut self, names: &mut Names, trace: &Trace) {
-        if let Decision::Forgotten { member } | Decision::State { member, before: None, .. } = &trace.decision
-        {
-            self.newest.remove(&names.id(member));
+        let (Decision::Forgotten { member } | Decision::State { member, .. }) = &trace.decision else {
+            return;
+        };
+        let id = names.id(member);
+        let anew = match &trace.decision {
+            Decision::State {
+                before: Some(State::Dead | State::Left),
+                after: State::Alive,
+                incarnation,
+                ..
+            } => self.newest.get(&id).is_some_and(|told| *incarnation <= told.incarnation),
+            Decision::State { before, .. } => before.is_none(),
+            _ => true,
+        };
+        if anew {
+            self.newest.remove(&id);
         }
     }
 
@@ -49,22 +61,15 @@ impl Updates {
         update: &Update,
     ) -> Option<Violation> {
         let dead = matches!(update, Update::Dead);
-        let addr = if let Update::Alive(addr) = update { Some(*addr) } else { None };
-        let known = self.newest.get(&id).copied();
-        if let Some(known) = known {
-            // Somebody else may take over the name of a member that is gone, and begins anew.
-            let same = addr.is_none() || known.addr.is_none() || known.addr == addr;
-            let older = incarnation < known.incarnation
-                || incarnation == known.incarnation && known.dead && matches!(update, Update::Suspect);
-            if older && same {
-                let (now, newest) = (incarnation, known.incarnation);
-                let what = format!("it tells {update:?} at {now} after it told news at {newest}");
-                return place.violation("M10 retransmit limit", name, what);
-            }
+        if let Some(known) = self.newest.get(&id)
+            && (incarnation < known.incarnation || incarnation == known.incarnation && known.dead && !dead)
+        {
+            let (now, newest) = (incarnation, known.incarnation);
+            let what = format!("it tells {update:?} at {now} after it told news at {newest}");
+            return place.violation("M10 retransmit limit", name, what);
         }
         if !matches!(update, Update::Suspect) {
-            let addr = addr.or(known.and_then(|known| known.addr));
-            self.newest.insert(id, Told { incarnation, dead, addr });
+            self.newest.insert(id, Told { incarnation, dead });
         }
         None
     }
