@@ -98,6 +98,19 @@ impl Versions {
         }
     }
 
+    /// Whether they can be true: each layer speaks a version within the range that it understands.
+    ///
+    /// Others are damaged or forged. Believed, one flipped bit would leave the cluster no version that
+    /// all understand, and no push/pull would pass.
+    #[must_use]
+    pub const fn are_consistent(self) -> bool {
+        self.protocol_min > 0
+            && self.protocol_min <= self.protocol_cur
+            && self.protocol_cur <= self.protocol_max
+            && self.delegate_min <= self.delegate_cur
+            && self.delegate_cur <= self.delegate_max
+    }
+
     /// In wire order.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 6] {
@@ -281,5 +294,44 @@ impl Record for Member {
     /// Whether it is told what is new in the registry.
     fn marked(&self) -> bool {
         self.live() && self.identity.keeps_registry()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Versions;
+
+    #[test]
+    fn versions_lie_within_their_ranges() {
+        for (bytes, consistent) in [
+            ([1, 5, 2, 2, 5, 5], true),
+            ([1, 5, 2, 2, 5, 2], true),
+            ([1, 2, 2, 0, 0, 0], true),
+            ([0, 5, 2, 2, 5, 5], false),
+            ([3, 5, 2, 2, 5, 5], false),
+            ([1, 1, 2, 2, 5, 5], false),
+            ([5, 1, 2, 2, 5, 5], false),
+            ([1, 5, 2, 2, 4, 5], false),
+            ([1, 5, 2, 6, 5, 5], false),
+        ] {
+            assert_eq!(Versions::from_bytes(bytes).are_consistent(), consistent, "{bytes:?}");
+        }
+    }
+
+    /// What leaves a layer's common range without the version spoken is refused.
+    #[test]
+    fn no_flipped_bit_parts_a_member_from_the_others() {
+        let ours = Versions::ours(5).to_bytes();
+        for bit in 0..48 {
+            let mut bytes = ours;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let [a, b, c, d, e, f] = bytes;
+            let fits = |min: u8, max: u8, own: u8, theirs: [u8; 3]| {
+                let common = min.max(theirs[0])..=max.min(theirs[1]);
+                common.contains(&own) && common.contains(&theirs[2])
+            };
+            let speaks = fits(1, 5, 2, [a, b, c]) && fits(2, 5, 5, [d, e, f]);
+            assert!(speaks || !Versions::from_bytes(bytes).are_consistent(), "bit {bit}: {bytes:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::swim::gossip::Waiter;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::Name;
+use crate::swim::probe::CRC_SINCE;
 use crate::swim::suspicion::Suspicion;
 use crate::swim::takeover::Takeover;
 use crate::swim::{Notice, Swim, belief};
@@ -111,7 +112,7 @@ impl Swim {
             };
             let grudge = matches!(member.state, State::Suspect | State::Dead) && bug!(cx, HoldsGrudges);
             if grudge || claim.incarnation <= held && !moved && !believed {
-                return;
+                return self.tell_of_double(cx, member, claim);
             }
             if moved && claim.incarnation <= held {
                 self.begins_anew(cx, member);
@@ -123,13 +124,36 @@ impl Swim {
         self.accept_alive(cx, claim, known);
     }
 
+    /// A peer's state says something else of a member than is held, at the same incarnation: a process
+    /// that died said the one, the next one of that name the other, and neither is newer. (Or a packet
+    /// was damaged.) Such claims stay side by side until the member hears of that which is not its own;
+    /// in the original by a push/pull with just the right peer, which takes a cluster of 50 half an hour.
+    /// So it is told both by whoever compares them, and outbids them.
+    fn tell_of_double(&mut self, cx: &mut Context, member: &Member, claim: &AliveClaim<'_>) {
+        let live = matches!(member.state, State::Alive | State::Suspect);
+        let differ = claim.incarnation == member.incarnation && !claim.says(&member.identity);
+        if !live || !differ || !matches!(cx.cause, Cause::Stream(_)) {
+            return;
+        }
+        let identity = &member.identity;
+        let parts = self.packets.begin();
+        for (meta, versions) in [(&*identity.meta, identity.versions), (claim.meta, claim.versions)] {
+            let alive = Alive {
+                node: claim.name,
+                addr: claim.addr.ip(),
+                port: claim.addr.port(),
+                incarnation: claim.incarnation,
+                meta,
+                versions: Some(versions),
+            };
+            parts.push_with(|out| alive.encode(out));
+        }
+        self.packets.finish(cx, claim.addr, identity.versions.protocol_max >= CRC_SINCE);
+    }
+
     /// Whether a claim may be looked at: versions, names, networks, room.
     fn admit(&self, cx: &Context, claim: &AliveClaim<'_>) -> Result<(), Refusal> {
-        let versions = claim.versions;
-        if versions.protocol_min == 0
-            || versions.protocol_max == 0
-            || versions.protocol_min > versions.protocol_max
-        {
+        if !claim.versions.are_consistent() {
             return Err(Refusal::Version { node: claim.name.to_string() });
         }
         if claim.name.is_empty() {

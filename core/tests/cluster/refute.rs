@@ -223,3 +223,25 @@ fn one_that_returns_with_nothing_is_told_at_what_incarnation_it_left() {
     };
     assert_eq!((returned(true), returned(false)), (4, 0));
 }
+
+/// An earlier life said one thing at an incarnation, the present one another: nobody can tell which
+/// is newer. Whoever compares the two tells the member; there is neither gossip nor a push/pull with
+/// it.
+#[test]
+fn two_claims_at_one_incarnation_are_brought_before_their_member() {
+    let mut cluster = Cluster::with(3, |_, config| {
+        config.gossip.interval = secs(3600);
+        config.gossip.piggyback = false;
+        config.gossip.eager = false;
+        config.push_pull.interval = None;
+    });
+    for (host, meta) in [(0, b"\xff\x81\xa1k\xa1v"), (1, b"\xff\x81\xa1k\xa1w")] {
+        cluster.inject(Cluster::address(2), host, &wire::alive_with("n2", Cluster::address(2), 5, meta));
+    }
+    cluster.run(secs(1));
+    assert_eq!(cluster.member(2, "n2").unwrap().incarnation(), 1);
+    cluster.join(1, 0);
+    cluster.run(secs(1));
+    assert_eq!(cluster.member(2, "n2").unwrap().incarnation(), 6);
+    assert_eq!(cluster.member(0, "n2").unwrap().incarnation(), 5);
+}

@@ -214,8 +214,8 @@ impl Membership {
     /// one that it rose to. That is the member's own order: what it says in one life counts by
     /// incarnation, and so does what it says in the next, which begins low if nothing was kept.
     ///
-    /// An accusation may raise the incarnation held above that of the tags, and several messages may
-    /// raise it at once: so any incarnation above the one before will do, up to the one held.
+    /// Of one held alive that is the incarnation held. An accusation may have raised that above the
+    /// one of the tags, by messages that came at once: then any above the one held before will do.
     fn tags<R: Rider>(
         &mut self,
         world: &World<R>,
@@ -229,7 +229,8 @@ impl Membership {
         }
         // Whoever takes over the name of a member that is gone counts anew.
         let held = held.filter(|held| held.addr() == new.addr());
-        let (from, to) = (held.map_or(0, |held| held.incarnation().saturating_add(1)), new.incarnation());
+        let (risen, to) = (held.map_or(0, |held| held.incarnation().saturating_add(1)), new.incarnation());
+        let from = if new.state() == State::Alive { risen.max(to) } else { risen };
         let published = |said: &[Said]| {
             let said = said.get(id.place());
             from <= to && said.is_some_and(|said| said.has_published(meta, from, to))

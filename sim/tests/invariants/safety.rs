@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::wire::message::Suspect;
+use tidings_core::wire::message::{Alive, Suspect};
 use tidings_core::{
     Answer, AnswerKind, Cause, Command, CommandError, Decision, Event, Input, LamportTime, MemberEvent,
     MemberEventKind, Output, QueryId, Reply, State, Token, UserEvent,
@@ -216,4 +216,74 @@ fn the_time_of_a_status_never_goes_back() {
     assert_eq!(history.tell(&Sight::Input(&Input::Timeout)), None);
     history.cluster = fresh();
     assert_finds(history.tell(&Sight::Input(&Input::Timeout)), &["S5 intent order", "n0, n1"]);
+}
+
+/// Tags of n2 as host 0 comes to hold them. In its first life n2 publishes turn=1 at incarnation 2 and
+/// turn=2 at 3; then its process dies, and starts with nothing: no tags at incarnation 1.
+#[test]
+fn tags_follow_the_incarnation_at_which_they_were_published() {
+    let mut before = Cluster::lan(4).seed(3).start();
+    before.set_tags(2, &[("turn", "1")]);
+    before.run(Duration::from_secs(2));
+    let mut later = before.fork();
+    later.set_tags(2, &[("turn", "2")]);
+    later.run(Duration::from_secs(2));
+    let held = |cluster: &Cluster| cluster.member(0, 2).map(|member| member.incarnation());
+    assert_eq!((held(&before), held(&later)), (Some(2), Some(3)));
+    let meta = |cluster: &Cluster| cluster.member(0, 2).unwrap().identity().meta.clone();
+    let (none, first, second) = (meta(&Cluster::lan(4).seed(3).start()), meta(&before), meta(&later));
+    // What host 0 hears after it held turn=1, and whether it may believe that.
+    for (incarnation, heard, fine) in [
+        (3, &second, true),
+        // Tags it has not published, or at another incarnation, or that it has changed since.
+        (3, &none, false),
+        (4, &second, false),
+        (4, &first, false),
+    ] {
+        let mut history = History::of(Cluster::lan(4).seed(3).start());
+        for cluster in [&before, &later] {
+            history.cluster = cluster.fork();
+            assert_eq!(history.checks.see(&history.cluster, 2, &Sight::Input(&Input::Timeout)), None);
+        }
+        history.cluster = before.fork();
+        assert_eq!(history.tell(&Sight::Input(&Input::Timeout)), None);
+        history.cluster.crash(2).restart(2);
+        let n2 = history.cluster.host(2).addr();
+        let versions = Some(history.cluster.member(0, 2).unwrap().identity().versions);
+        let mut payload = Vec::new();
+        let (addr, port) = (n2.ip(), n2.port());
+        Alive { node: "n2", addr, port, meta: heard, incarnation, versions }.encode(&mut payload);
+        history.cluster.inject(address(1), 0, &payload);
+        let found = history.tell(&Sight::Input(&Input::Timeout));
+        assert_eq!(found.is_none(), fine, "{incarnation}, {heard:?}: {found:?}");
+        assert!(found.is_none_or(|found| found.contains("S7 tags")), "{incarnation}, {heard:?}");
+    }
+    // Other tags at one and the same incarnation.
+    let mut history = History::of(before);
+    let mut other = Cluster::lan(4).seed(3).start();
+    other.set_tags(2, &[("turn", "3")]);
+    other.run(Duration::from_secs(2));
+    history.cluster = other;
+    assert_finds(history.tell(&Sight::Input(&Input::Timeout)), &["S7 tags", "n0, n2"]);
+}
+
+/// What a life said at a higher incarnation counts after what the next one said at a lower.
+#[test]
+fn tags_of_an_earlier_life_may_come_after_those_of_the_present_one() {
+    let mut cluster = Cluster::lan(4).seed(3).start();
+    for turn in ["1", "2"] {
+        cluster.set_tags(2, &[("turn", turn)]);
+        cluster.run(Duration::from_secs(2));
+    }
+    let old = cluster.fork();
+    let mut history = History::of(Cluster::lan(4).seed(3).start());
+    history.cluster = old;
+    assert_eq!(history.checks.see(&history.cluster, 2, &Sight::Input(&Input::Timeout)), None);
+    // A newcomer holds the present life, as it began.
+    history.cluster = Cluster::lan(4).seed(3).start();
+    assert_eq!(history.checks.see(&history.cluster, 0, &Sight::Started), None);
+    let present = history.cluster.member(0, 2).unwrap();
+    assert_eq!(present.incarnation(), 1);
+    history.cluster = cluster;
+    assert_eq!(history.tell(&Sight::Input(&Input::Timeout)), None);
 }
