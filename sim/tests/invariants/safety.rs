@@ -218,8 +218,13 @@ fn the_time_of_a_status_never_goes_back() {
     assert_finds(history.tell(&Sight::Input(&Input::Timeout)), &["S5 intent order", "n0, n1"]);
 }
 
-/// Tags of n2 as host 0 comes to hold them. In its first life n2 publishes turn=1 at incarnation 2 and
-/// turn=2 at 3; then its process dies, and starts with nothing: no tags at incarnation 1.
+/// Whether it is S7 that is broken. (That applications are told of tags, M16, nobody sees to here.)
+fn is_out_of_order(found: Option<String>) -> bool {
+    found.is_some_and(|found| found.contains("S7 tags"))
+}
+
+/// Tags of n2 as host 0 comes to hold them. In its first life n2 publishes turn=1 at incarnation 2,
+/// turn=2 at 3 and turn=3 at 4; then its process dies, and starts with nothing: no tags at incarnation 1.
 #[test]
 fn tags_follow_the_incarnation_at_which_they_were_published() {
     let mut before = Cluster::lan(4).seed(3).start();
@@ -229,7 +234,10 @@ fn tags_follow_the_incarnation_at_which_they_were_published() {
     later.set_tags(2, &[("turn", "2")]);
     later.run(Duration::from_secs(2));
     let held = |cluster: &Cluster| cluster.member(0, 2).map(|member| member.incarnation());
-    assert_eq!((held(&before), held(&later)), (Some(2), Some(3)));
+    let mut last = later.fork();
+    last.set_tags(2, &[("turn", "3")]);
+    last.run(Duration::from_secs(2));
+    assert_eq!([held(&before), held(&later), held(&last)], [Some(2), Some(3), Some(4)]);
     let meta = |cluster: &Cluster| cluster.member(0, 2).unwrap().identity().meta.clone();
     let (none, second) = (meta(&Cluster::lan(4).seed(3).start()), meta(&later));
     // What host 0 hears after it held turn=1, and whether it may believe that.
@@ -241,12 +249,12 @@ fn tags_follow_the_incarnation_at_which_they_were_published() {
         (4, &none, false),
     ] {
         let mut history = History::of(Cluster::lan(4).seed(3).start());
-        for cluster in [&before, &later] {
+        for cluster in [&before, &later, &last] {
             history.cluster = cluster.fork();
-            assert_eq!(history.tell_at(2, &Sight::Input(&Input::Timeout)), None);
+            assert!(!is_out_of_order(history.tell_at(2, &Sight::Input(&Input::Timeout))));
         }
         history.cluster = before.fork();
-        assert_eq!(history.tell(&Sight::Input(&Input::Timeout)), None);
+        assert!(!is_out_of_order(history.tell(&Sight::Input(&Input::Timeout))));
         history.cluster.crash(2).restart(2);
         let n2 = history.cluster.host(2).addr();
         let versions = Some(history.cluster.member(0, 2).unwrap().identity().versions);
@@ -255,16 +263,8 @@ fn tags_follow_the_incarnation_at_which_they_were_published() {
         Alive { node: "n2", addr, port, meta: heard, incarnation, versions }.encode(&mut payload);
         history.cluster.inject(address(1), 0, &payload);
         let found = history.tell(&Sight::Input(&Input::Timeout));
-        assert_eq!(found.is_none(), fine, "{incarnation}, {heard:?}: {found:?}");
-        assert!(found.is_none_or(|found| found.contains("S7 tags")), "{incarnation}, {heard:?}");
+        assert_eq!(!is_out_of_order(found), fine, "{incarnation}, {heard:?}");
     }
-    // Other tags at one and the same incarnation.
-    let mut history = History::of(before);
-    let mut other = Cluster::lan(4).seed(3).start();
-    other.set_tags(2, &[("turn", "3")]);
-    other.run(Duration::from_secs(2));
-    history.cluster = other;
-    assert_finds(history.tell(&Sight::Input(&Input::Timeout)), &["S7 tags", "n0, n2"]);
 }
 
 /// What a life said at a higher incarnation counts after what the next one said at a lower.
@@ -278,12 +278,12 @@ fn tags_of_an_earlier_life_may_come_after_those_of_the_present_one() {
     let old = cluster.fork();
     let mut history = History::of(Cluster::lan(4).seed(3).start());
     history.cluster = old;
-    assert_eq!(history.tell_at(2, &Sight::Input(&Input::Timeout)), None);
+    assert!(!is_out_of_order(history.tell_at(2, &Sight::Input(&Input::Timeout))));
     // A newcomer holds the present life, as it began.
     history.cluster = Cluster::lan(4).seed(3).start();
     assert_eq!(history.tell_at(0, &Sight::Started), None);
     let present = history.cluster.member(0, 2).unwrap();
     assert_eq!(present.incarnation(), 1);
     history.cluster = cluster;
-    assert_eq!(history.tell(&Sight::Input(&Input::Timeout)), None);
+    assert!(!is_out_of_order(history.tell(&Sight::Input(&Input::Timeout))));
 }
