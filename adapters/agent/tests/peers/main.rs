@@ -19,4 +19,5 @@ mod leave;
 mod messages;
 mod quiet;
 mod recorded;
+mod services;
 mod walk_through;
