@@ -92,7 +92,7 @@ impl Listener {
     }
 
     fn sleep(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         while let Some(at) = self.node.poll_timeout().filter(|at| *at <= self.now) {
             self.node.handle_input(at, Input::Timeout).unwrap();
             self.drain();
