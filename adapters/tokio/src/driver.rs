@@ -194,6 +194,7 @@ impl<R: Runtime> Driver<R> {
                 }
             }
             // What the core wants of a stream must be known before the next report about it.
+            self.publish();
             self.obey_all();
         }
         self.pending.reports = reports;
