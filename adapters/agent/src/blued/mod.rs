@@ -13,14 +13,12 @@
 //! | `address` | their addresses in paths and in the catalog |
 //! | `routers` | where each service is |
 //! | `heard`, `announce` | what agents of the original say, and are told |
-//! | `md5` | what checksums are made of |
 
 mod address;
 mod announce;
 mod app;
 mod apps;
 mod heard;
-mod md5;
 mod rest;
 mod routers;
 

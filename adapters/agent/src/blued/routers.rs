@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+use md5::{Digest as _, Md5};
 use tidings_client::protocol::{Router, RouterAddr};
 use tidings_core::Status;
 use tidings_core::registry::catalog::Catalog;
 use tidings_core::registry::check::Health;
 
+use super::address;
 use super::heard::Heard;
-use super::{address, md5};
 use crate::http::Directory;
 
 /// Checksums kept.
@@ -91,7 +92,7 @@ impl Routers {
 
 fn sum_of<'a>(addrs: impl Iterator<Item = &'a str>) -> Checksum {
     let mut sum = Checksum::default();
-    addrs.for_each(|addr| sum.add(Checksum(md5::digest(addr.as_bytes()))));
+    addrs.for_each(|addr| sum.add(Checksum(Md5::digest(addr).into())));
     sum
 }
 
@@ -137,5 +138,24 @@ mod tests {
         // 92eb5ffee6ae2fec3ad71c777531578f is the digest of b.
         assert_eq!(sum(&["a", "b"]).hex(), "9eacd4b7a69fe5946b9ab559dea87df0");
         assert_eq!(sum(&[]).hex(), "0".repeat(32));
+    }
+
+    #[test]
+    fn the_checksum_of_one_address_is_its_digest() {
+        for (text, expected) in [
+            ("", "d41d8cd98f00b204e9800998ecf8427e"),
+            ("a", "0cc175b9c0f1b6a831c399e269772661"),
+            ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+            (
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+                "d174ab98d277d9f5a5611c2c9f419d9f",
+            ),
+            (
+                "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
+                "57edf4a22be3c955ac49da2e2107b67a",
+            ),
+        ] {
+            assert_eq!(sum_of(std::iter::once(text)).hex(), expected, "{text}");
+        }
     }
 }
