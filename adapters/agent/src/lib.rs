@@ -8,6 +8,7 @@ pub mod blued;
 pub mod checks;
 pub mod cli;
 pub mod config;
+mod dice;
 pub mod dns;
 pub mod duration;
 mod errors;

@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidings_core::registry::catalog::{Catalog, Instance, Node};
 use tidings_core::registry::check::Health;
 
-use super::dice::Dice;
 use super::name::Name;
 use super::question::{Subject, subject};
 use super::record::{Data, Rcode, Record, Reply, kind};
 use super::zone::Zone;
 use crate::config::DnsConfig;
+use crate::dice::Dice;
 
 /// Names that are followed from one to the next.
 const DEPTH: usize = 3;

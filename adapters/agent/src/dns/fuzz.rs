@@ -11,13 +11,13 @@ use tidings_core::registry::service::{Service, Text};
 use tidings_core::{Command, Config, Input, Node, Time, Token};
 
 use super::answer::{Asked, Outcome};
-use super::dice::Dice;
 use super::encode::Style;
 use super::fit::{Room, Transport, Truncation, fitted};
 use super::record::Reply;
 use super::request::{HEAD, Parsed, Request, parse};
 use super::zone::Zone;
 use crate::config::{DnsConfig, ServiceTtl, Soa};
+use crate::dice::Dice;
 
 /// Who is registered: service, instance, tag, address. The names of many are one, so that answers
 /// do not fit; an address may be a name, ours or another's, and even lead back to itself.

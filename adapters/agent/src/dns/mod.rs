@@ -17,7 +17,6 @@
 //! | `fuzz` | what the fuzz target does |
 
 mod answer;
-mod dice;
 mod encode;
 mod fit;
 pub(crate) mod fuzz;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::answer::{Asked, Outcome, asks_for_address};
-use super::dice::Dice;
 use super::encode::Style;
 use super::fit::{Room, Transport, fitted};
 use super::name::Name;
@@ -12,6 +11,7 @@ use super::recursor::Recursors;
 use super::request::{Parsed, Request, parse};
 use super::zone::Zone;
 use crate::config::DnsConfig;
+use crate::dice::Dice;
 use crate::http::Directory;
 
 /// Names of others that are looked up for one answer.

@@ -11,12 +11,12 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use super::dice::Dice;
 use super::fit::Transport;
 use super::recursor::Recursors;
 use super::respond::{Response, Site};
 use super::zone::Zone;
 use crate::config::DnsConfig;
+use crate::dice::Dice;
 use crate::errors::reason;
 use crate::http::Directory;
 
@@ -123,11 +123,9 @@ impl Server {
         let agent = directory.node().config().name.clone();
         let too_long = || io::Error::other(format!("the names in domain '{domain}' are too long"));
         let zone = Zone::new(&domain, config.alt_domain.as_deref(), &datacenter, &agent);
-        let mut seed = [0; 8];
-        getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+        let dice = Dice::seeded().map_err(|error| io::Error::other(error.to_string()))?;
         let recursors = Recursors::new(config.recursors.clone(), config.recursor_timeout);
         let zone = zone.ok_or_else(too_long)?;
-        let dice = Dice::new(u64::from_le_bytes(seed));
         let udp = UdpSocket::from_std(sockets.udp)?;
         let tcp = TcpListener::from_std(sockets.tcp)?;
         let addr = udp.local_addr()?;

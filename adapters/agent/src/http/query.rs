@@ -24,6 +24,7 @@ use super::registration::Bad;
 use super::route::Request;
 use super::shape;
 use crate::agent::replace_file;
+use crate::dice::Dice;
 
 /// Queries kept at most.
 const KEPT_MAX: usize = 4096;
@@ -36,6 +37,8 @@ pub(super) struct Queries {
     path: Option<PathBuf>,
     /// One change at a time, so that memory and disk agree.
     turn: tokio::sync::Mutex<()>,
+    /// Without chance, instances stay in their order.
+    dice: Option<Dice>,
 }
 
 impl Queries {
@@ -50,6 +53,7 @@ impl Queries {
             changed: watch::Sender::new(u64::try_from(now).unwrap_or(u64::MAX / 2)),
             path,
             turn: tokio::sync::Mutex::default(),
+            dice: Dice::seeded().ok(),
         }
     }
 
@@ -275,7 +279,10 @@ async fn execute(site: &Site, params: &Params, name: &str) -> Result<Answer, Ans
     let mut nodes: Vec<Value> = {
         let catalog = site.directory.catalog();
         let mut found: Vec<_> = catalog.service(service).collect();
-        shuffle(&mut found);
+        // So that clients who take the first one spread.
+        if let Some(dice) = &site.queries.dice {
+            dice.shuffle(&mut found);
+        }
         near.sort(&mut found, |it| it.node.name());
         found.iter().map(|it| shape::health(it, &site.datacenter)).collect()
     };
@@ -323,17 +330,4 @@ fn is_wanted(entry: &Value, wanted: &Value) -> bool {
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// Any order, so that clients who take the first one spread. Without chance, as it is.
-fn shuffle<T>(list: &mut [T]) {
-    let mut seed = [0; 8];
-    if getrandom::fill(&mut seed).is_err() {
-        return;
-    }
-    let mut state = u64::from_le_bytes(seed) | 1;
-    for end in (1..list.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        list.swap(end, (state >> 33) as usize % (end + 1));
-    }
 }

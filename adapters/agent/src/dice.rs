@@ -1,4 +1,4 @@
-//! The order of answers: spread, not secret.
+//! The order of answers over DNS and of prepared queries: spread, not secret.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +7,21 @@ const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A source of numbers (SplitMix64) that many may draw from at once.
 #[derive(Debug)]
-pub(super) struct Dice(AtomicU64);
+pub(crate) struct Dice(AtomicU64);
 
 impl Dice {
-    pub(super) const fn new(seed: u64) -> Dice {
+    pub(crate) const fn new(seed: u64) -> Dice {
         Dice(AtomicU64::new(seed))
+    }
+
+    /// With a seed of the system's.
+    ///
+    /// # Errors
+    /// It has none to give.
+    pub(crate) fn seeded() -> Result<Dice, getrandom::Error> {
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed)?;
+        Ok(Dice::new(u64::from_le_bytes(seed)))
     }
 
     fn draw(&self) -> u64 {
@@ -22,7 +32,7 @@ impl Dice {
     }
 
     /// Puts a list into an order, each as likely as any other.
-    pub(super) fn shuffle<T>(&self, list: &mut [T]) {
+    pub(crate) fn shuffle<T>(&self, list: &mut [T]) {
         for last in (1..list.len()).rev() {
             let place = (u128::from(self.draw()) * (last as u128 + 1)) >> 64;
             list.swap(last, place as usize);
