@@ -103,14 +103,13 @@ impl Node {
             return false;
         }
         let answer = match Frame::decode(message) {
-            Ok(Frame::Answer(text)) => String::from_utf8_lossy(text).into_owned(),
-            Ok(_) => {
-                let refusal = Refusal::Other("an answer to a catalog write that is none");
-                self.refuse_stream(id, StreamRefusal { refusal, reply: false });
-                return true;
-            }
-            Err(error) => {
-                let refusal = malformed("registry stream", error);
+            Ok(Frame::Answer(text)) => Ok(String::from_utf8_lossy(text).into_owned()),
+            Ok(_) => Err(Refusal::Other("an answer to a catalog write that is none")),
+            Err(error) => Err(malformed("registry stream", error)),
+        };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(refusal) => {
                 self.refuse_stream(id, StreamRefusal { refusal, reply: false });
                 return true;
             }
@@ -144,18 +143,17 @@ impl Node {
             swim.drop_stream(cx, id);
             return true;
         }
-        let told = match read_told(asked, registry.table.seed(), &mut registry.texts) {
-            Ok(told) => told,
-            Err(error) => {
-                let refusal = malformed("registry stream", error);
+        let told = read_told(asked, registry.table.seed(), &mut registry.texts);
+        let for_another = Refusal::Other("a catalog write that is for another agent to decide");
+        let command = told
+            .map_err(|error| malformed("registry stream", error))
+            .and_then(|told| command(&registry.own.me, told).ok_or(for_another));
+        let command = match command {
+            Ok(command) => command,
+            Err(refusal) => {
                 self.refuse_stream(id, StreamRefusal { refusal, reply: false });
                 return true;
             }
-        };
-        let Some(command) = command(&registry.own.me, told) else {
-            let refusal = Refusal::Other("a catalog write that is for another agent to decide");
-            self.refuse_stream(id, StreamRefusal { refusal, reply: false });
-            return true;
         };
         stream.purpose = Purpose::Registry;
         registry.spread.asked.insert(id);
