@@ -13,6 +13,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 
+pub use self::again::encoded;
 pub use self::script::node;
 use crate::config::Config;
 use crate::node::Node;

@@ -34,8 +34,11 @@ pub(super) fn serf(bytes: &[u8]) {
     assert_eq!(twice, Ok(Some(once)), "a {} is not the same once it is encoded", kind.as_str());
 }
 
-/// A message, decoded and encoded; `None`: none that could be encoded again.
-fn encoded(kind: SerfType, body: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+/// A message of the Serf layer, decoded and encoded; `None`: none that could be encoded again.
+///
+/// # Errors
+/// It cannot be decoded.
+pub fn encoded(kind: SerfType, body: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
     let mut out = Vec::new();
     match kind {
         SerfType::Leave => Leave::decode(body)?.encode(&mut out),
