@@ -125,10 +125,7 @@ fn registered(definition: &Definition, scripts: bool) -> Result<Registered, Bad>
     let fields = Fields::of(definition.value.clone(), &[])?;
     match definition.kind {
         DefinitionKind::Service => {
-            let Registration { id, service, checks } = http::service(fields, Allowed { scripts })?;
-            if let Some(id) = http::repeated(&checks) {
-                return Err(Bad::Words(format!("Invalid check: CheckID \"{id}\" is used twice")));
-            }
+            let Registration { id, service, checks } = http::own_service(fields, Allowed { scripts })?;
             Ok(Registered { service: Some((id, service)), checks })
         }
         DefinitionKind::Check => {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::decode::{self, Fields};
 use super::params::{Params, argument};
-use super::registration::{Allowed, lone_check, repeated, service};
+use super::registration::{Allowed, lone_check, own_service};
 use super::writing;
 use crate::filter::{Filter, selectors};
 
@@ -16,9 +16,8 @@ pub fn body(bytes: &[u8]) {
     let fields = || Fields::of(decode::body(body)?, &[]);
     match call % 4 {
         0 => {
-            if let Ok(Ok(registration)) = fields().map(|fields| service(fields, allowed)) {
+            if let Ok(Ok(registration)) = fields().map(|fields| own_service(fields, allowed)) {
                 assert!(!registration.service.name.is_empty(), "a service without a name");
-                let _ = repeated(&registration.checks);
             }
         }
         1 => {

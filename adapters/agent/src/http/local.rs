@@ -50,13 +50,10 @@ fn read_fields(body: &[u8]) -> Result<Fields, Undecodable> {
 }
 
 pub(super) async fn register_service(site: &Site, params: &Params, body: &[u8]) -> Answer {
-    let read = |body| -> Result<_, Bad> { registration::service(read_fields(body)?, site.allowed) };
+    let read = |body| -> Result<_, Bad> { registration::own_service(read_fields(body)?, site.allowed) };
     match read(body) {
         Err(bad) => bad.into(),
         Ok(registration) => {
-            if let Some(id) = registration::repeated(&registration.checks) {
-                return Answer::bad(format!("Invalid check: CheckID \"{id}\" is used twice"));
-            }
             let replace_checks = params.get("replace-existing-checks").is_some_and(is_on);
             let registration::Registration { id, service, checks } = registration;
             ask(site, RegistryCommand::Register { id, service, checks, replace_checks }).await

@@ -34,7 +34,7 @@ use self::events::EventLog;
 pub(crate) use self::params::Params;
 use self::query::Queries;
 pub(crate) use self::registration::{
-    Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, pairs, repeated, service,
+    Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, own_service, pairs,
 };
 pub(crate) use self::route::Request;
 pub(crate) use self::server::{Api, Style, serve};

@@ -369,8 +369,12 @@ fn probe(asked: Asked, allowed: Allowed) -> Result<Probe, Bad> {
 pub(super) const SCRIPTS_OFF: &str = "Scripts are disabled on this agent from remote calls; to enable, configure \
                            'enable_script_checks' to true";
 
-/// IDs that occur more than once.
-pub(crate) fn repeated(checks: &[CheckSpec]) -> Option<&Text> {
+/// Reads a service that is this agent's own, with its checks, each of another ID.
+pub(crate) fn own_service(fields: Fields, allowed: Allowed) -> Result<Registration, Bad> {
+    let registration = service(fields, allowed)?;
     let mut seen = BTreeSet::new();
-    checks.iter().map(|spec| &spec.id).find(|id| !seen.insert(*id))
+    match registration.checks.iter().find(|spec| !seen.insert(&spec.id)) {
+        Some(spec) => Err(Bad::Words(format!("Invalid check: CheckID \"{}\" is used twice", spec.id))),
+        None => Ok(registration),
+    }
 }
