@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use support::web::{Answer, ask};
+use support::web::{Answer, ask, get, put};
 use support::{Cluster, Process, Spec, cluster};
 use tidings_client::Client;
 use tidings_core::{Event, QueryParams};
@@ -33,14 +33,6 @@ fn rest(cluster: &Cluster, index: usize) -> SocketAddr {
 
 fn http(cluster: &Cluster, index: usize) -> SocketAddr {
     cluster.agents[index].http().unwrap().addr()
-}
-
-async fn get(addr: SocketAddr, path: &str) -> Answer {
-    tokio::time::timeout(PATIENCE, ask(addr, "GET", path, &[], "")).await.expect("an answer")
-}
-
-async fn put(addr: SocketAddr, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(PATIENCE, ask(addr, "PUT", path, &[], body)).await.expect("an answer")
 }
 
 async fn register(addr: SocketAddr, app: &str, providers: &[&str], consumers: &[&str]) {

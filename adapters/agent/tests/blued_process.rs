@@ -2,34 +2,9 @@
 
 mod support;
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::time::Duration;
-
 use serde_json::json;
 use support::Process;
-use support::web::{Answer, ask};
-
-/// Starts an agent on free ports, with these flags besides.
-fn start(dir: &Path, flags: &[&str]) -> Process {
-    let fixed = ["agent", "-node=alpha", "-bind=127.0.0.1:0", "-rpc-addr=127.0.0.1:0", "-profile=local"];
-    let words: Vec<String> = fixed.iter().chain(flags).map(|word| (*word).to_owned()).collect();
-    Process::start(dir, &words)
-}
-
-/// Where an agent serves something, as it says itself.
-fn served(agent: &Process, label: &str) -> SocketAddr {
-    agent.wait_for("Log data will now stream", 1);
-    let said = agent.said();
-    let (_, rest) =
-        said.split_once(&format!(" {label}: '")).unwrap_or_else(|| panic!("no {label} in {said}"));
-    rest.split_once('\'').unwrap().0.parse().unwrap()
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn request(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(Duration::from_secs(60), ask(addr, method, path, &[], body)).await.unwrap()
-}
+use support::web::request;
 
 #[test]
 fn a_start_that_cannot_work_says_why_in_one_line() {
@@ -54,7 +29,7 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
         ),
     ] {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        let (status, said) = start(dir.path(), &flags).end();
+        let (status, said) = Process::alpha(dir.path(), &flags).end();
         assert_eq!((status, said.lines().last()), (Some(1), Some(format!("==> {expected}").as_str())));
     }
 }
@@ -63,14 +38,14 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
 fn after_a_kill_services_are_there_until_their_time_is_over_and_apps_register_again() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["-rest-addr=127.0.0.1:0", "-http-addr=127.0.0.1:0", "-data-dir=data"];
-    let agent = start(dir.path(), &flags);
+    let agent = Process::alpha(dir.path(), &flags);
     let app = r#"{"addr":"http://10.0.0.1:80","providers":["x.c"],"consumers":["x.c"]}"#;
-    assert_eq!(request(served(&agent, "Rest addr"), "PUT", "/msd/register", app).status, 201);
+    assert_eq!(request(agent.shown("Rest addr"), "PUT", "/msd/register", app).status, 201);
     agent.signal("KILL");
     agent.end();
 
-    let agent = start(dir.path(), &[&flags[..], &["-service-ttl=2"]].concat());
-    let (rest, http) = (served(&agent, "Rest addr"), served(&agent, "HTTP addr"));
+    let agent = Process::alpha(dir.path(), &[&flags[..], &["-service-ttl=2"]].concat());
+    let (rest, http) = (agent.shown("Rest addr"), agent.shown("HTTP addr"));
     let found = request(http, "GET", "/v1/health/service/x.c?passing", "").json();
     assert_eq!(found[0]["Service"]["Port"], json!(80));
     let state = "/msd/fresh/aHR0cDovLzEwLjAuMC4xOjgw";

@@ -12,34 +12,25 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::Process;
+use support::{Process, skipped};
 
 /// The value of a variable, if there is one. Says so if not.
 fn given(variable: &str) -> Option<PathBuf> {
     let value = std::env::var_os(variable).map(PathBuf::from);
     if value.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{variable} is not set; see the head of this test");
-        eprintln!("SKIPPED: {variable} is not set; see the head of this test");
+        skipped(&format!("{variable} is not set; see the head of this test"));
     }
     value
 }
 
 /// An agent on free ports; where it gossips and where it serves HTTP.
 fn start(dir: &Path, name: &str, join: Option<&str>) -> (Process, String, String) {
-    let mut words: Vec<String> =
-        ["agent", "-bind=127.0.0.1:0", "-rpc-addr=127.0.0.1:0", "-http-addr=127.0.0.1:0", "-profile=local"]
-            .map(ToOwned::to_owned)
-            .into();
-    words.push(format!("-node={name}"));
-    words.extend(join.map(|addr| format!("-join={addr}")));
-    let agent = Process::start(dir, &words);
-    agent.wait_for("Log data will now stream", 1);
-    let said = agent.said();
-    let shown = |label: &str| {
-        let (_, rest) = said.split_once(label).unwrap_or_else(|| panic!("no {label} in {said}"));
-        rest.split_once('\'').unwrap().0.to_owned()
-    };
-    (agent, shown("Bind addr: '"), shown("HTTP addr: '"))
+    let (node, join) = (format!("-node={name}"), join.map(|addr| format!("-join={addr}")));
+    let mut flags = vec!["-http-addr=127.0.0.1:0", &node];
+    flags.extend(join.as_deref());
+    let agent = Process::alpha(dir, &flags);
+    let (gossip, http) = (agent.shown("Bind addr"), agent.shown("HTTP addr"));
+    (agent, gossip, http)
 }
 
 /// Runs a client with the addresses of two agents that know each other.

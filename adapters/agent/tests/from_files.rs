@@ -9,25 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::Process;
-use support::web::{Answer, ask};
-
-fn start(dir: &Path, flags: &[&str]) -> Process {
-    let fixed = ["agent", "-node=alpha", "-bind=127.0.0.1:0", "-rpc-addr=127.0.0.1:0", "-profile=local"];
-    let words: Vec<String> = fixed.iter().chain(flags).map(|word| (*word).to_owned()).collect();
-    Process::start(dir, &words)
-}
-
-fn http(agent: &Process) -> SocketAddr {
-    agent.wait_for("Log data will now stream", 1);
-    let said = agent.said();
-    let (_, rest) = said.split_once("HTTP addr: '").unwrap_or_else(|| panic!("no HTTP in {said}"));
-    rest.split_once('\'').unwrap().0.parse().unwrap()
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn request(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(Duration::from_secs(60), ask(addr, method, path, &[], body)).await.unwrap()
-}
+use support::web::request;
 
 fn put(addr: SocketAddr, path: &str, body: &str) {
     let answer = request(addr, "PUT", path, body);
@@ -63,8 +45,8 @@ fn what_stands_in_files_is_registered_and_followed() {
     fs::create_dir_all(dir.path().join("conf/sub")).unwrap();
     fs::write(dir.path().join("conf/sub/c.json"), "no JSON").unwrap();
     fs::write(dir.path().join("conf/notes.txt"), "no JSON").unwrap();
-    let agent = start(dir.path(), &FLAGS);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &FLAGS);
+    let addr = agent.shown("HTTP addr");
     assert_eq!(ports(addr), json!({"web": 80, "db": 5432, "old": 1}));
     assert_eq!(checks(addr), ["disk", "service:web"]);
 
@@ -92,8 +74,8 @@ fn what_stands_in_files_is_registered_and_followed() {
 fn a_bad_reload_leaves_all_as_it_was_and_says_why() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a.json", &json!({"service": {"name": "web", "port": 80}}));
-    let agent = start(dir.path(), &FLAGS);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &FLAGS);
+    let addr = agent.shown("HTTP addr");
     let big: Vec<String> = (0..40_000).map(|n| format!("{n:032}")).collect();
     for (file, expected) in [
         (
@@ -121,7 +103,7 @@ fn a_bad_reload_leaves_all_as_it_was_and_says_why() {
     }
     agent.wait_for("Failed to reload configs", 4);
     // The same at a start ends it.
-    let (status, said) = start(dir.path(), &FLAGS).end();
+    let (status, said) = Process::alpha(dir.path(), &FLAGS).end();
     assert_eq!(status, Some(1));
     assert!(said.contains("==> Services of configuration files: check \"c\": ServiceID"), "{said}");
 }
@@ -132,8 +114,8 @@ fn a_later_run_removes_what_stands_in_no_file_any_more() {
     let flags = [FLAGS[0], FLAGS[1], "-data-dir=data"];
     let list = json!([{"name": "web", "port": 80}, {"name": "old", "port": 1}, {"name": "taken", "port": 2}]);
     write(dir.path(), "a.json", &json!({"services": list, "check": {"name": "c", "ttl": "10m"}}));
-    let agent = start(dir.path(), &flags);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &flags);
+    let addr = agent.shown("HTTP addr");
     put(addr, "/v1/agent/service/register", r#"{"Name": "mine", "Port": 7}"#);
     put(addr, "/v1/agent/service/register", r#"{"Name": "taken", "Port": 3}"#);
     put(addr, "/v1/agent/check/warn/c", "");
@@ -142,8 +124,8 @@ fn a_later_run_removes_what_stands_in_no_file_any_more() {
 
     let kept = json!({"service": {"name": "web", "port": 81}, "check": {"name": "c", "ttl": "10m"}});
     write(dir.path(), "a.json", &kept);
-    let agent = start(dir.path(), &flags);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &flags);
+    let addr = agent.shown("HTTP addr");
     assert_eq!(ports(addr), json!({"web": 81, "mine": 7, "taken": 3}), "what came over HTTP stays");
     let found = request(addr, "GET", "/v1/agent/checks", "").json();
     assert_eq!(found["c"]["Status"], json!("warning"));

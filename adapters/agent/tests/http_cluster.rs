@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::web::{Answer, ask, parse};
+use support::web::{ask, get, parse, put};
 use support::{Cluster, Spec, cluster};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -23,14 +23,6 @@ async fn two() -> (Cluster, [SocketAddr; 2]) {
     let at = |index: usize| cluster.agents[index].http().unwrap().addr();
     let addrs = [at(0), at(1)];
     (cluster, addrs)
-}
-
-async fn get(addr: SocketAddr, path: &str) -> Answer {
-    tokio::time::timeout(PATIENCE, ask(addr, "GET", path, &[], "")).await.expect("an answer")
-}
-
-async fn put(addr: SocketAddr, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(PATIENCE, ask(addr, "PUT", path, &[], body)).await.expect("an answer")
 }
 
 /// Reads again at each change until it is as wanted.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::Process;
-use support::web::{Answer, ask};
+use support::web::{get, put};
 
 const AGENTS: usize = 10;
 /// Rounds in which two agents are killed.
@@ -33,14 +33,6 @@ struct Agent {
     http: SocketAddr,
 }
 
-/// What stands behind a label in what an agent says at its start.
-fn said(process: &Process, label: &str) -> String {
-    process.wait_for("Log data will now stream", 1);
-    let said = process.said();
-    let (_, rest) = said.split_once(&format!("{label}: '")).unwrap_or_else(|| panic!("no {label} in {said}"));
-    rest.split_once('\'').unwrap().0.to_owned()
-}
-
 impl Agent {
     fn launch(dir: &Path, name: &str, gossip: &str, seeds: &[String]) -> Process {
         let mut words = vec![
@@ -59,7 +51,7 @@ impl Agent {
 
     fn start(dir: &Path, name: String, seeds: &[String]) -> Agent {
         let process = Agent::launch(dir, &name, "127.0.0.1:0", seeds);
-        let (gossip, http) = (said(&process, "Bind addr"), said(&process, "HTTP addr").parse().unwrap());
+        let (gossip, http) = (process.shown("Bind addr"), process.shown("HTTP addr"));
         Agent { dir: dir.to_owned(), name, gossip, process: Some(process), http }
     }
 
@@ -71,7 +63,7 @@ impl Agent {
 
     fn revive(&mut self, seeds: &[String]) {
         let process = Agent::launch(&self.dir, &self.name, &self.gossip, seeds);
-        self.http = said(&process, "HTTP addr").parse().unwrap();
+        self.http = process.shown("HTTP addr");
         self.process = Some(process);
     }
 
@@ -80,13 +72,9 @@ impl Agent {
     }
 }
 
-async fn request(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(PATIENCE, ask(addr, method, path, &[], body)).await.expect("an answer")
-}
-
 /// Instances that an agent serves as passing, as `node/id`.
 async fn passing(addr: SocketAddr) -> BTreeSet<String> {
-    let found = request(addr, "GET", "/v1/health/service/web?passing", "").await.json();
+    let found = get(addr, "/v1/health/service/web?passing").await.json();
     let name = |it: &Value| {
         format!("{}/{}", it["Node"]["Node"].as_str().unwrap(), it["Service"]["ID"].as_str().unwrap())
     };
@@ -104,7 +92,7 @@ async fn until(addr: SocketAddr, limit: Duration, what: &str, wanted: impl Fn(&B
         }
         assert!(start.elapsed() < limit, "{what} not within {limit:?}: {} at {addr}", now.len());
         let path = format!("/v1/health/service/web?passing&index={index}&wait=500ms");
-        index = request(addr, "GET", &path, "").await.headers["x-consul-index"].clone();
+        index = get(addr, &path).await.headers["x-consul-index"].clone();
     }
 }
 
@@ -116,7 +104,7 @@ async fn register(agents: &[Agent], round: usize) -> BTreeSet<String> {
             let id = format!("web-{round}-{n}");
             let body =
                 json!({"ID": id, "Name": "web", "Port": 80, "Check": {"TTL": "1h", "Status": "passing"}});
-            let answer = request(agent.http, "PUT", "/v1/agent/service/register", &body.to_string()).await;
+            let answer = put(agent.http, "/v1/agent/service/register", &body.to_string()).await;
             if answer.status == 200 {
                 confirmed.insert(format!("{}/{id}", agent.name));
             }

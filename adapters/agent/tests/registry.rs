@@ -4,31 +4,10 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
 use support::Process;
-use support::web::{Answer, ask};
-
-/// Starts an agent on free ports, with these flags besides.
-fn start(dir: &Path, flags: &[&str]) -> Process {
-    let fixed = ["agent", "-node=alpha", "-bind=127.0.0.1:0", "-rpc-addr=127.0.0.1:0", "-profile=local"];
-    let words: Vec<String> = fixed.iter().chain(flags).map(|word| (*word).to_owned()).collect();
-    Process::start(dir, &words)
-}
-
-/// Where an agent serves HTTP, as it says itself.
-fn http(agent: &Process) -> SocketAddr {
-    agent.wait_for("Log data will now stream", 1);
-    let said = agent.said();
-    let (_, rest) = said.split_once("HTTP addr: '").unwrap_or_else(|| panic!("no HTTP in {said}"));
-    rest.split_once('\'').unwrap().0.parse().unwrap()
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn request(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    tokio::time::timeout(Duration::from_secs(60), ask(addr, method, path, &[], body)).await.unwrap()
-}
+use support::web::{ask, request};
 
 /// What an agent says when it ends by itself, which it does with status 1.
 fn refused(agent: Process) -> String {
@@ -41,8 +20,8 @@ fn refused(agent: Process) -> String {
 fn what_was_registered_outlives_a_kill_at_any_time() {
     let dir = tempfile::tempdir().unwrap();
     let flags = ["-http-addr=127.0.0.1:0", "-data-dir=data"];
-    let agent = start(dir.path(), &flags);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &flags);
+    let addr = agent.shown("HTTP addr");
     for n in 0..20 {
         let check = r#"{"TTL":"10m","Status":"warning"}"#;
         let body = format!(r#"{{"ID":"w{n}","Name":"web","Port":{n},"Check":{check}}}"#);
@@ -57,8 +36,8 @@ fn what_was_registered_outlives_a_kill_at_any_time() {
     agent.signal("KILL");
     agent.end();
 
-    let agent = start(dir.path(), &flags);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &flags);
+    let addr = agent.shown("HTTP addr");
     let services = request(addr, "GET", "/v1/agent/services", "").json();
     let ids: Vec<String> = services.as_object().unwrap().keys().cloned().collect();
     assert_eq!(ids.len(), 19);
@@ -73,9 +52,9 @@ fn what_was_registered_outlives_a_kill_at_any_time() {
 #[test]
 fn a_data_directory_has_one_agent() {
     let dir = tempfile::tempdir().unwrap();
-    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0", "-data-dir=data"]);
-    http(&agent);
-    let said = refused(start(dir.path(), &["-http-addr=127.0.0.1:0", "-data-dir=data"]));
+    let agent = Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0", "-data-dir=data"]);
+    agent.shown::<SocketAddr>("HTTP addr");
+    let said = refused(Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0", "-data-dir=data"]));
     assert_eq!(said, "==> Failed to start the Serf agent: data directory data is in use by another agent");
 }
 
@@ -126,16 +105,18 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
         ),
     ] {
         let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-        assert_eq!(refused(start(dir.path(), &flags)), format!("==> {expected}"));
+        assert_eq!(refused(Process::alpha(dir.path(), &flags)), format!("==> {expected}"));
     }
 }
 
 #[test]
 fn an_agent_to_try_things_with_serves_http_and_leaves_nothing_on_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let agent =
-        start(dir.path(), &["-dev", "-http-addr=127.0.0.1:0", "-dns-addr=127.0.0.1:0", "-datacenter=dc7"]);
-    let addr = http(&agent);
+    let agent = Process::alpha(
+        dir.path(),
+        &["-dev", "-http-addr=127.0.0.1:0", "-dns-addr=127.0.0.1:0", "-datacenter=dc7"],
+    );
+    let addr = agent.shown("HTTP addr");
     let nodes = request(addr, "GET", "/v1/catalog/nodes", "");
     assert!(nodes.text().starts_with("[\n    {\n"), "it is for people to read: {}", nodes.text());
     assert!(agent.said().contains("DNS addr: '127.0.0.1:"), "{}", agent.said());
@@ -148,8 +129,8 @@ fn an_agent_to_try_things_with_serves_http_and_leaves_nothing_on_disk() {
 #[tokio::test]
 async fn with_a_token_only_who_shows_it_is_served() {
     let dir = tempfile::tempdir().unwrap();
-    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0", "-http-token=s3cret"]);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0", "-http-token=s3cret"]);
+    let addr = agent.shown("HTTP addr");
     let path = "/v1/agent/services";
     for (path, header, expected) in [
         (path, None, 403),
@@ -170,8 +151,8 @@ async fn with_a_token_only_who_shows_it_is_served() {
 async fn probes_are_run_and_what_comes_of_them_is_shown() {
     let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0", "-enable-script-checks"]);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0", "-enable-script-checks"]);
+    let addr = agent.shown("HTTP addr");
     let to = target.local_addr().unwrap();
     for body in [
         format!(r#"{{"Name":"up","ID":"up","Check":{{"TCP":"{to}","Interval":"1s"}}}}"#),
@@ -217,8 +198,8 @@ fn a_client_makes_the_agent_read_its_configuration_again_and_leave() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c.json");
     std::fs::write(&path, r#"{"tags":{"a":"1"}}"#).unwrap();
-    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0", "-config-file=c.json"]);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0", "-config-file=c.json"]);
+    let addr = agent.shown("HTTP addr");
     std::fs::write(&path, "{").unwrap();
     let answer = request(addr, "PUT", "/v1/agent/reload", "");
     assert_eq!((answer.status, answer.text().contains("c.json")), (500, true), "{}", answer.text());
@@ -243,8 +224,8 @@ fn run(dir: &Path, addr: SocketAddr, words: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn services_are_registered_shown_and_removed_from_the_command_line() {
     let dir = tempfile::tempdir().unwrap();
-    let agent = start(dir.path(), &["-http-addr=127.0.0.1:0"]);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &["-http-addr=127.0.0.1:0"]);
+    let addr = agent.shown("HTTP addr");
     let run = |words: &[&str]| run(dir.path(), addr, words);
     let file = r#"{"services":[{"name":"db","port":5432,"tags":["main"]},{"name":"a/b c","id":"x/y z"}]}"#;
     std::fs::write(dir.path().join("s.json"), file).unwrap();

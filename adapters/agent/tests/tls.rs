@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -25,18 +26,8 @@ fn install(dir: &Path, name: &str) {
 }
 
 fn start(dir: &Path) -> Process {
-    let words = [
-        "agent",
-        "-node=alpha",
-        "-bind=127.0.0.1:0",
-        "-rpc-addr=127.0.0.1:0",
-        "-profile=local",
-        "-http-addr=127.0.0.1:0",
-        "-http-cert-file=server.crt",
-        "-http-key-file=server.key",
-        "-config-dir=conf",
-    ];
-    Process::start(dir, &words.map(str::to_owned))
+    let files = ["-http-cert-file=server.crt", "-http-key-file=server.key", "-config-dir=conf"];
+    Process::alpha(dir, &[&["-http-addr=127.0.0.1:0"], &files[..]].concat())
 }
 
 /// Runs a command against the agent; whether it succeeded, and what it said.
@@ -69,10 +60,7 @@ fn http_is_served_with_a_certificate_that_can_be_replaced() {
     make(dir, "second");
     install(dir, "first");
     let agent = start(dir);
-    agent.wait_for("Log data will now stream", 1);
-    let said = agent.said();
-    let (_, rest) = said.split_once("HTTP addr: '").unwrap();
-    let addr = rest.split_once('\'').unwrap().0;
+    let addr: SocketAddr = agent.shown("HTTP addr");
     let at = format!("-http-addr=https://{addr}");
     let trusting = |name: &str| format!("-http-ca-file={name}.crt");
 

@@ -1,22 +1,13 @@
 //! The real `dig` against an agent.
 
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::client::{dns, put, spec};
-use crate::support::agent;
+use crate::support::{agent, is_here};
 
-/// Whether there is a `dig` to run. Says so if not.
 fn dig_is_here() -> bool {
-    let is_here = Command::new("dig").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !is_here {
-        assert!(std::env::var_os("CI").is_none(), "there is no `dig` to test with; install dnsutils");
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Past the capture of the test harness.
-        let line = format!("SKIPPED {test}: there is no `dig` to test with\n");
-        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-    }
-    is_here
+    is_here("dig", "-v", "dnsutils")
 }
 
 /// What `dig` says, its lines sorted.

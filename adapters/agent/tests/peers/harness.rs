@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::Process;
+use crate::process::{Process, is_here};
 
 /// The longest anything is awaited, on however busy a machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -64,16 +64,7 @@ impl Program {
 
 /// Whether there is a Serf to run. Says so if not.
 pub(crate) fn serf_is_here() -> bool {
-    let is_here =
-        Command::new("serf").arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !is_here {
-        assert!(std::env::var_os("CI").is_none(), "there is no `serf` to test against; install it");
-        // Past the capture of the test harness.
-        let test = std::thread::current().name().unwrap_or_default().to_owned();
-        let line = format!("SKIPPED {test}: there is no `serf` to test against\n");
-        std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
-    }
-    is_here
+    is_here("serf", "version", "serf")
 }
 
 /// Waits until something holds, and fails with what was seen last.

@@ -7,5 +7,5 @@ mod talk;
 pub(crate) mod web;
 
 pub(crate) use agents::{Cluster, Spec, agent, cluster};
-pub(crate) use process::Process;
+pub(crate) use process::{Process, is_here, skipped};
 pub(crate) use talk::{Talk, VERSIONS};

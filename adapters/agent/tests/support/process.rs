@@ -1,8 +1,10 @@
 //! The real program as a process.
 
-use std::io::Read;
+use std::fmt::Debug;
+use std::io::{Read, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +24,13 @@ impl Process {
     pub(crate) fn start(dir: &Path, words: &[String]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
         Process::spawn(command.args(words).current_dir(dir).env("TZ", "UTC").stderr(Stdio::null()))
+    }
+
+    /// Starts the agent `alpha` on free ports, with these flags besides.
+    pub(crate) fn alpha(dir: &Path, flags: &[&str]) -> Process {
+        let fixed = ["agent", "-node=alpha", "-bind=127.0.0.1:0", "-rpc-addr=127.0.0.1:0", "-profile=local"];
+        let words: Vec<String> = fixed.iter().chain(flags).map(|word| (*word).to_owned()).collect();
+        Process::start(dir, &words)
     }
 
     /// Starts any program.
@@ -53,6 +62,15 @@ impl Process {
             assert!(start.elapsed() < PATIENCE, "no {text:?} in:\n{}", self.said());
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// What an agent says behind a label when it starts, such as `HTTP addr`.
+    pub(crate) fn shown<T: FromStr<Err: Debug>>(&self, label: &str) -> T {
+        self.wait_for("Log data will now stream", 1);
+        let said = self.said();
+        let (_, rest) =
+            said.split_once(&format!(" {label}: '")).unwrap_or_else(|| panic!("no {label} in {said}"));
+        rest.split_once('\'').unwrap().0.parse().unwrap()
     }
 
     /// Sends it a signal, named as `kill` names it.
@@ -94,4 +112,22 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a program that another package brings is here; the words make it end at once. Where it is
+/// not, its test says so past the harness, and in CI it fails.
+pub(crate) fn is_here(program: &str, words: &str, package: &str) -> bool {
+    let mut command = Command::new(program);
+    let is_here = command.arg(words).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !is_here {
+        skipped(&format!("there is no `{program}` to test with; install {package}"));
+    }
+    is_here
+}
+
+/// Says past the harness why the test that calls this ends; in CI it fails.
+pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    std::io::stderr().write_all(format!("SKIPPED {test}: {why}\n").as_bytes()).unwrap();
 }

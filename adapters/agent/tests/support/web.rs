@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// The longest an answer is awaited.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer as a client reads it.
 #[derive(Debug)]
@@ -33,7 +37,6 @@ pub(crate) async fn ask(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Answer {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
@@ -41,10 +44,32 @@ pub(crate) async fn ask(
     if method != "GET" {
         request += &format!("Content-Length: {}\r\n", body.len());
     }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+    request += "\r\n";
+    request += body;
+    parse(&tokio::time::timeout(PATIENCE, sent(addr, request.as_bytes())).await.expect("an answer"))
+}
+
+/// Sends a request; all that comes back.
+async fn sent(addr: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(request).await.unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.unwrap();
-    parse(&bytes)
+    bytes
+}
+
+pub(crate) async fn get(addr: SocketAddr, path: &str) -> Answer {
+    ask(addr, "GET", path, &[], "").await
+}
+
+pub(crate) async fn put(addr: SocketAddr, path: &str, body: &str) -> Answer {
+    ask(addr, "PUT", path, &[], body).await
+}
+
+/// Asks, for tests that have no runtime of their own.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn request(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    ask(addr, method, path, &[], body).await
 }
 
 /// An answer from its bytes.
