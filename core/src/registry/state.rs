@@ -66,7 +66,7 @@ impl Registry {
         // A claim made from now on is later than those of earlier runs.
         let claims = table.of_owner(&own.me).filter(|record| record.key().node != own.me);
         for info in claims.filter_map(Record::node) {
-            clock.witness(info.claimed);
+            clock.resume(info.claimed);
         }
         let info = cx.config.registry.node.as_deref().cloned().unwrap_or_default();
         own.set_node(cx, table, info);

@@ -138,6 +138,21 @@ fn no_forged_time_parts_those_who_heard_it_from_those_who_did_not() {
     }
 }
 
+/// Seed 7700 of the simulator's mixed faults: it followed what it refused, alone.
+#[test]
+fn a_forged_time_that_is_refused_makes_nobody_deaf() {
+    for forged in [(1 << 63) + 1, 3 << 62] {
+        let mut cluster = Cluster::lan(3).joined();
+        cluster.inject(Cluster::address(1), 0, &wire::user_event("forged", forged, b""));
+        cluster.event(2, "honest", b"");
+        cluster.run(secs(2));
+        for (name, times) in [("forged", 0), ("honest", 1)] {
+            let heard: Vec<usize> = (0..3).map(|at| cluster.user_events(at, name).len()).collect();
+            assert_eq!(heard, [times; 3], "{name}, with a forged time of {forged}");
+        }
+    }
+}
+
 #[test]
 fn old_events_that_overtake_the_answer_to_a_join_stay_unheard() {
     let mut cluster = Cluster::lan(2);
