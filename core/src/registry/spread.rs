@@ -32,11 +32,13 @@ use crate::wire::message::malformed;
 /// How long a record whose owner is no member is held back: gossip about the owner is under way for
 /// no longer.
 const WAIT: Duration = Duration::from_secs(10);
-/// Records held back at most; the oldest go first. What is lost so is found when states are
-/// compared.
-const WAITING_MAX: usize = 256;
+/// Records held back at most; the oldest go first. When members that failed together come back
+/// together, whoever starts with them is told of their records before it hears that they are there.
+const WAITING_MAX: usize = 4096;
 /// Bytes of them at most.
 const WAITING_BYTES_MAX: usize = 1 << 20;
+/// Owners of dropped records that are remembered at most.
+const MISSED_MAX: usize = 1024;
 /// Records to be fetched that are remembered at most.
 const WANTED_MAX: usize = 1024;
 /// Members remembered for each that are said to have it.
@@ -64,11 +66,34 @@ struct Waiting {
     told: Told,
 }
 
+/// Owners of whom something was dropped while they were no members: when they are, it is missing.
+#[derive(Clone, Debug, Default)]
+struct Missed {
+    owners: BTreeSet<Text>,
+    /// There are more than are remembered.
+    more: bool,
+}
+
+impl Missed {
+    fn add(&mut self, owner: Text) {
+        if self.owners.len() < MISSED_MAX {
+            self.owners.insert(owner);
+        } else {
+            self.more |= !self.owners.contains(&owner);
+        }
+    }
+
+    fn is_of(&self, owner: &str) -> bool {
+        self.more || self.owners.contains(owner)
+    }
+}
+
 /// What is under way between this node's registry and others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spread {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    missed: Missed,
     wanted: BTreeMap<Key, Wanted>,
     /// What each stream to fetch on is to bring.
     fetches: BTreeMap<StreamId, Vec<Key>>,
@@ -80,6 +105,8 @@ pub(crate) struct Spread {
     pub(super) sessions: BTreeMap<StreamId, Session>,
     /// The talk about everything that this node dialled for, if there is one.
     pub(super) syncing: Option<StreamId>,
+    /// Talks that are still to follow one that brought much.
+    pub(super) follow_ups: u32,
 }
 
 impl Spread {
@@ -96,6 +123,7 @@ impl Spread {
         while over(self) {
             let Some(first) = self.waiting.pop_front() else { return };
             self.waiting_bytes -= first.size;
+            self.missed.add(first.told.key().owner.clone());
         }
     }
 
@@ -105,16 +133,26 @@ impl Spread {
         (waiting, Holding::new("records to fetch", self.wanted.len(), WANTED_MAX))
     }
 
-    /// Takes out what was held back of an owner and is not too old.
-    fn release(&mut self, now: Time, owner: &str) -> Vec<Told> {
+    /// An owner is a member: takes out what was held back of it and is not too old. Whether there was
+    /// more.
+    fn release(&mut self, now: Time, owner: &str) -> (Vec<Told>, bool) {
+        let missed = self.missed.is_of(owner);
         if self.waiting.is_empty() {
-            return Vec::new();
+            return (Vec::new(), missed);
         }
         let (out, kept): (VecDeque<_>, VecDeque<_>) =
             core::mem::take(&mut self.waiting).into_iter().partition(|it| *it.told.key().owner == *owner);
         self.waiting_bytes = kept.iter().map(|it| it.size).sum();
         self.waiting = kept;
-        out.into_iter().filter(|it| it.until > now).map(|it| it.told).collect()
+        let (count, fresh) = (out.len(), out.into_iter().filter(|it| it.until > now));
+        let fresh: Vec<Told> = fresh.map(|it| it.told).collect();
+        let missed = missed || fresh.len() < count;
+        (fresh, missed)
+    }
+
+    /// A talk about everything begins: what was missed comes up again.
+    pub(super) fn compares(&mut self) {
+        self.missed = Missed::default();
     }
 
     /// Notes that a record is to be fetched; whether there is room for it.
@@ -318,7 +356,7 @@ impl Node {
                     if *news <= PASSED_ON_MAX {
                         self.tell_change(told);
                     } else if *news == PASSED_ON_MAX + 1 {
-                        self.plan_sync();
+                        self.plan_follow_ups();
                     }
                 }
                 Merged::Older(known) => better.push(known),
@@ -336,7 +374,11 @@ impl Node {
         if *name != registry.own.me {
             registry.on_agent(cx, name);
         }
-        for told in registry.spread.release(cx.now, name) {
+        let (released, missed) = registry.spread.release(cx.now, name);
+        if missed {
+            self.plan_sync();
+        }
+        for told in released {
             let from = self.swim.members.get(name).map(|member| member.addr());
             if let Merged::News(_) = self.hear_told(from.unwrap_or(self.swim.addr), &told) {
                 self.tell_change(&told);
@@ -378,9 +420,10 @@ mod tests {
         for (owner, id) in [("a", "1"), ("b", "1"), ("a", "2")] {
             spread.hold_back(start, Told::Gone(key(owner, id), stamp(1)));
         }
-        assert_eq!(spread.release(start + WAIT / 2, "a").len(), 2);
-        assert_eq!(spread.release(start + WAIT / 2, "a").len(), 0);
-        assert_eq!(spread.release(start + WAIT, "b").len(), 0, "it has waited too long");
+        let (told, missed) = spread.release(start + WAIT / 2, "a");
+        assert_eq!((told.len(), missed), (2, false));
+        assert_eq!(spread.release(start + WAIT / 2, "a"), (Vec::new(), false));
+        assert_eq!(spread.release(start + WAIT, "b"), (Vec::new(), true), "it has waited too long");
         for i in 0..2 * WAITING_MAX {
             spread.hold_back(start, Told::Gone(key("c", &format!("{i}")), stamp(1)));
         }
@@ -391,6 +434,26 @@ mod tests {
         assert!(spread.waiting_bytes <= WAITING_BYTES_MAX);
         let held: usize = spread.waiting.iter().map(|it| it.size).sum();
         assert_eq!(spread.waiting_bytes, held);
+    }
+
+    #[test]
+    fn whose_records_were_dropped_is_remembered_until_all_is_compared() {
+        let mut spread = Spread::default();
+        for i in 0..=WAITING_MAX {
+            let owner = if i == 0 { "dropped" } else { "held" };
+            spread.hold_back(Time::ZERO, Told::Gone(key(owner, &format!("{i}")), stamp(1)));
+        }
+        assert_eq!(spread.release(Time::ZERO, "dropped"), (Vec::new(), true));
+        let (told, missed) = spread.release(Time::ZERO, "held");
+        assert_eq!((told.len(), missed), (WAITING_MAX, false));
+        spread.compares();
+        assert_eq!(spread.release(Time::ZERO, "dropped"), (Vec::new(), false));
+        // Of too many, anybody may be one.
+        for i in 0..=MISSED_MAX {
+            spread.missed.add(format!("{i}").as_str().into());
+        }
+        assert!(spread.release(Time::ZERO, "who knows").1);
+        assert_eq!(spread.missed.owners.len(), MISSED_MAX);
     }
 
     #[test]

@@ -14,7 +14,6 @@ use crate::input::StreamId;
 use crate::node::Node;
 use crate::output::StreamAction;
 use crate::swim::streams::Purpose;
-use crate::time::Time;
 use crate::timers::{Key, Tick};
 use crate::wire::frame::{self, StreamRefusal};
 
@@ -24,6 +23,9 @@ const ACCEPTED_MAX: usize = 8;
 const TIMES_LONGER: u32 = 60;
 /// The next talk comes so long after something showed that one is needed, or up to twice as long.
 const SOON: Duration = Duration::from_secs(1);
+/// So many talks follow one that brought much, each after twice as long as the one before: the peer
+/// may itself have known little of those that it had just heard of.
+const FOLLOW_UPS: u32 = 4;
 /// Bytes of a digest.
 const DIGEST: usize = 8;
 
@@ -45,10 +47,32 @@ impl Node {
 
     /// Compares with somebody soon.
     pub(super) fn plan_sync(&mut self) {
-        if self.cx.timers.tick(Tick::RegistrySync) == Time::MAX {
-            let at = self.cx.now + SOON + self.cx.rng.part_of(SOON);
+        self.plan_sync_after(SOON);
+    }
+
+    /// Compares with somebody after this time, or up to twice as long; if that is planned anyway for an
+    /// earlier moment, then.
+    fn plan_sync_after(&mut self, time: Duration) {
+        let planned = self.cx.timers.tick(Tick::RegistrySync);
+        let earliest = self.cx.now + time;
+        if planned > earliest {
+            let at = planned.min(earliest + self.cx.rng.part_of(time));
             self.cx.timers.set_tick(Tick::RegistrySync, at);
         }
+    }
+
+    /// A talk brought much: compares with others, too.
+    pub(super) fn plan_follow_ups(&mut self) {
+        let Some(registry) = &mut self.registry else { return };
+        registry.spread.follow_ups = FOLLOW_UPS;
+        self.plan_next_follow_up();
+    }
+
+    fn plan_next_follow_up(&mut self) {
+        let Some(registry) = &mut self.registry else { return };
+        let Some(left) = registry.spread.follow_ups.checked_sub(1) else { return };
+        registry.spread.follow_ups = left;
+        self.plan_sync_after(SOON * (1 << (FOLLOW_UPS - 1 - left)));
     }
 
     /// It is time to compare with somebody.
@@ -72,6 +96,7 @@ impl Node {
         // A full table of streams skips this turn.
         let Ok(id) = swim.dial(cx, peer, Purpose::Registry) else { return self.plan_sync() };
         let key = cx.rng.u64() as u32;
+        registry.spread.compares();
         registry.spread.sessions.insert(id, Session::ask(&registry.table, key));
         registry.spread.syncing = Some(id);
         cx.metrics.registry_syncs += 1;
@@ -169,7 +194,9 @@ impl Node {
         registry.spread.sessions.remove(&id);
         if registry.spread.syncing == Some(id) {
             registry.spread.syncing = None;
-            if !well {
+            if well {
+                self.plan_next_follow_up();
+            } else {
                 self.plan_sync();
             }
         }

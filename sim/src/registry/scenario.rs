@@ -4,6 +4,7 @@
 //! Every host starts with its share of the instances, registered long ago and known to all; each has a
 //! check with a TTL.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tidings_core::Time;
@@ -68,8 +69,8 @@ pub struct Scenario {
 /// How it went.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// From each change until this share of the hosts knew: half, 99 %, 99.9 %, all. Of several
-    /// changes the longest.
+    /// From each change, healing or return until this share of the hosts knew: half, 99 %, 99.9 %, all.
+    /// Of several the longest.
     pub known: [(f64, Option<Duration>); 4],
     /// Virtual time in all.
     pub virtual_time: Duration,
@@ -204,6 +205,8 @@ impl Run {
         let start = self.cluster.now();
         let n = self.cluster.living().len();
         let mut reached = [None; 4];
+        // States in which all is known: most hosts hold the same.
+        let mut complete: HashSet<u64> = HashSet::new();
         // Who does not know all yet, and from where on.
         let mut lacking: Vec<(HostId, usize)> =
             self.cluster.living().into_iter().map(|host| (host, 0)).collect();
@@ -212,10 +215,18 @@ impl Run {
             lacking.retain_mut(|(host, place)| {
                 let Some(node) = self.cluster.host(*host).node() else { return true };
                 let view = node.registry();
+                let digest = view.records().digest();
+                if complete.contains(&digest) {
+                    return false;
+                }
                 while *place < news.len() && news[*place].is_known(&view) {
                     *place += 1;
                 }
-                *place < news.len()
+                let knows = *place == news.len();
+                if knows && news.iter().all(|news| news.is_known(&view)) {
+                    complete.insert(digest);
+                }
+                !knows
             });
             self.memory = self.memory.max(resident_bytes());
             let passed = self.cluster.now().since(start);
@@ -281,7 +292,7 @@ impl Run {
             let members = Pick::Random(hosts);
             let comes_back = Return::WithState;
             self.cluster.trouble(down, Trouble::PowerLoss { members, comes_back });
-            self.cluster.run(down + secs(1));
+            self.cluster.run(down + LOOK);
             self.look_at_memory();
             // What every host knows of itself, the restarted ones among them, is known to all.
             let news = self.everything(round);
@@ -348,7 +359,9 @@ mod tests {
     }
 
     #[test]
-    fn restarts_by_the_dozen_lose_nothing() {
-        all_know(&measure(Story::Storm { hosts: 15 }));
+    fn restarts_by_the_dozen_lose_nothing_and_are_over_soon() {
+        // Of those that come back, some learn from others that have just come back, and were told of
+        // hundreds of records before they heard that the owners are there.
+        assert!(all_know(&measure(Story::Storm { hosts: 15 })) < Duration::from_secs(6));
     }
 }
