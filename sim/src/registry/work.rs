@@ -116,6 +116,18 @@ pub enum RegistryTask {
         #[serde(default)]
         erase: bool,
     },
+    /// Each of the members writes to its catalog that another one runs an instance of a service, or no
+    /// longer does: it is for that one to decide.
+    Catalog {
+        #[serde(default = "one")]
+        members: Pick,
+        /// The one it is about, whether it runs or not; of several, the first.
+        #[serde(default = "one")]
+        about: Pick,
+        service: String,
+        #[serde(default)]
+        erase: bool,
+    },
     /// Each of the members says something new of itself.
     Describe {
         #[serde(default = "one")]
@@ -130,6 +142,14 @@ impl<R: Rider> World<R> {
             match task {
                 RegistryTask::Refresh { service, status, .. } => {
                     self.report(host, service, (*status).into());
+                }
+                RegistryTask::Catalog { about, service, erase, .. } => {
+                    let about = about.of(self.hosts.len(), &self.net, &mut draw);
+                    if let Some(about) = about.into_iter().find(|about| *about != host) {
+                        let node = self.hosts[about].name();
+                        let command = catalog_write(node, service, *erase, turn);
+                        self.ask_registry(host, command);
+                    }
                 }
                 task => {
                     let command = task.command(turn, &self.hosts[host].config);
@@ -154,6 +174,7 @@ impl RegistryTask {
             | Self::Refresh { members, .. }
             | Self::Maintain { members, .. }
             | Self::External { members, .. }
+            | Self::Catalog { members, .. }
             | Self::Describe { members } => members,
         }
     }
@@ -166,6 +187,7 @@ impl RegistryTask {
             | Self::Refresh { members, .. }
             | Self::Maintain { members, .. }
             | Self::External { members, .. }
+            | Self::Catalog { members, .. }
             | Self::Describe { members } => members,
         }
     }
@@ -193,6 +215,8 @@ impl RegistryTask {
                 service: service.as_deref().map(Into::into),
                 reason: on.then(|| format!("turn {turn}")),
             },
+            // About nobody in particular: about itself.
+            Self::Catalog { service, erase, .. } => catalog_write(&config.name, service, *erase, turn),
             Self::External { node, erase: true, .. } => {
                 RegistryCommand::Erase(Erase { node: node.as_str().into(), what: Erased::Node })
             }
@@ -203,6 +227,16 @@ impl RegistryTask {
             }
         }
     }
+}
+
+/// What is written to a catalog about an agent.
+fn catalog_write(node: &str, service: &str, erase: bool, turn: u32) -> RegistryCommand {
+    let (node, id) = (node.into(), service.into());
+    if erase {
+        return RegistryCommand::Erase(Erase { node, what: Erased::Service(id) });
+    }
+    let service = Service { name: service.into(), port: i64::from(turn), ..Service::default() };
+    RegistryCommand::Write(Write { node, info: None, service: Some((id, service)), checks: Vec::new() })
 }
 
 fn external(node: &str, port: i64, config: &Config) -> Write {
@@ -223,7 +257,7 @@ pub(crate) fn draw(luck: &mut Draw) -> RegistryTask {
     let secs = Duration::from_secs;
     let members = crate::faults::draw::members(luck);
     let service = SERVICES[luck.index(SERVICES.len())].to_owned();
-    match luck.below(10) {
+    match luck.below(12) {
         0..=3 => {
             let (ttl, probed) = match luck.below(3) {
                 0 => (Some(secs(2 + luck.below(30))), None),
@@ -244,11 +278,15 @@ pub(crate) fn draw(luck: &mut Draw) -> RegistryTask {
             service: luck.chance(0.7).then_some(service),
             on: luck.chance(0.6),
         },
-        8 => RegistryTask::External {
-            members: Pick::Random(1),
+        8 | 9 => RegistryTask::External {
+            members: Pick::Random(1 + luck.index(3)),
             node: EXTERNAL[luck.index(EXTERNAL.len())].to_owned(),
             erase: luck.chance(0.3),
         },
+        10 => {
+            let (about, erase) = (crate::faults::draw::members(luck), luck.chance(0.3));
+            RegistryTask::Catalog { members: Pick::Random(1), about, service, erase }
+        }
         _ => RegistryTask::Describe { members },
     }
 }

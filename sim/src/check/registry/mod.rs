@@ -13,6 +13,7 @@
 //! | R6 | a failed owner's records stay, and readers are shown them critical; one that left is not shown; one that is forgotten takes them along |
 //! | R7 | what was asked is to be read at once where it was asked, and after a restart if it was confirmed; readers are shown what is held, and nothing else |
 
+mod forwards;
 mod promises;
 mod readers;
 mod records;
@@ -29,6 +30,7 @@ use tidings_core::registry::command::RegistryCommand;
 use tidings_core::registry::record::{Key, Kind, Record, Stamp};
 use tidings_core::{Command, Decision, Input, Node, Output, Status, Time, Token};
 
+use self::forwards::Forwards;
 use self::promises::Promises;
 use self::readers::Readers;
 use self::records::Held;
@@ -94,6 +96,7 @@ pub(super) struct Registries {
     issued: Issued,
     hosts: Vec<Seen>,
     promises: Promises,
+    forwards: Forwards,
 }
 
 /// What is remembered of one host.
@@ -146,14 +149,35 @@ impl Registries {
             Sight::Output(Output::Trace(trace)) => self.decided(world, place, &trace.decision, healing),
             Sight::Output(Output::Reply { token, result }) => {
                 self.hosts[place.host].replied(*token, result.as_ref().err());
-                None
+                self.answered(world, place, *token, result.is_ok())
             }
             _ => None,
         }
     }
 
+    /// What another agent confirmed, it keeps.
+    fn answered<R: Rider>(
+        &mut self,
+        world: &World<R>,
+        place: Place<'_>,
+        token: Token,
+        well: bool,
+    ) -> Option<Violation> {
+        let (key, stamp) = match self.forwards.answered(place, &self.issued, token, well) {
+            Ok(written) => written?,
+            Err(violation) => return Some(violation),
+        };
+        let about = world.hosts().iter().position(|host| *host.name() == *key.owner)?;
+        let record = world.host(about).node().and_then(|node| node.registry().get(&key).cloned())?;
+        // It may run anew, and have lost its disk.
+        if record.stamp() == stamp {
+            self.hosts[about].writes.confirmed_elsewhere(key, stamp);
+        }
+        None
+    }
+
     fn started<R>(&mut self, place: Place<'_>, host: &Host<R>, node: &Node) -> Option<Violation> {
-        let Registries { hosts, issued, promises } = self;
+        let Registries { hosts, issued, promises, .. } = self;
         promises.started(place.host, place.world_time);
         let before = std::mem::take(&mut hosts[place.host]);
         let seen = &mut hosts[place.host];
@@ -195,7 +219,12 @@ impl Registries {
         seen.last = place.local;
         seen.asked = match input {
             Input::Command { token, command: Command::Registry(command) } => {
-                Some((*token, (**command).clone()))
+                if forwards::is_forwarded(place, node, command) {
+                    self.forwards.asked(place.host, *token, command);
+                    None
+                } else {
+                    Some((*token, (**command).clone()))
+                }
             }
             _ => None,
         };

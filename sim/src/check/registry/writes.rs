@@ -43,6 +43,11 @@ impl Writes {
     /// A request was answered.
     pub(super) fn replied(&mut self, token: Token, well: bool) {
         let Some((key, stamp)) = self.open.remove(&token).filter(|_| well) else { return };
+        self.confirmed_elsewhere(key, stamp);
+    }
+
+    /// Another host was told that this is in force here.
+    pub(super) fn confirmed_elsewhere(&mut self, key: Key, stamp: Stamp) {
         let confirmed = self.confirmed.entry(key).or_default();
         *confirmed = stamp.max(*confirmed);
     }
