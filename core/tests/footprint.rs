@@ -7,10 +7,17 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use common::{Cluster, secs, storm, wire};
-use tidings_core::{Input, Node, Output};
+use tidings_core::registry::RegistryView;
+use tidings_core::registry::catalog::Catalog;
+use tidings_core::registry::record::{Body, Key, Kind, Record, Stamp};
+use tidings_core::registry::service::Service;
+use tidings_core::{
+    Command, Config, Input, Node, Output, StreamAction, StreamEvent, StreamId, Time, Token, View,
+};
 
 struct Counting;
 
@@ -116,4 +123,117 @@ fn a_ping_is_answered_without_an_allocation() {
     };
     round(&mut node);
     assert_eq!(round(&mut node), 0);
+}
+
+const OWNERS: usize = 1_000;
+const INSTANCES_EACH: usize = 10;
+const HASH_SEED: u64 = 7;
+
+/// What an agent registered: instances of services that others run, too.
+fn instances(of: usize) -> impl Iterator<Item = Record> {
+    let owner: std::sync::Arc<str> = format!("n{of}").as_str().into();
+    (0..INSTANCES_EACH).map(move |nth| {
+        let id = format!("service-{nth}-{of}").as_str().into();
+        let key = Key { owner: owner.clone(), node: owner.clone(), kind: Kind::Service, id };
+        let name = format!("service-{nth}").as_str().into();
+        let address = format!("10.1.{}.{}", of / 250, of % 250).as_str().into();
+        let tags = ["primary".into(), format!("rack-{}", of % 20).as_str().into()].into();
+        let service = Service { name, tags, address, port: 8000 + nth as i64, ..Service::default() };
+        Record::of(HASH_SEED, key, Stamp { generation: 1, version: 1 + nth as u64 }, Body::Service(service))
+    })
+}
+
+/// Bytes of all texts in these records, each counted once.
+fn text_bytes(view: &RegistryView) -> usize {
+    let mut texts = BTreeSet::new();
+    for record in view.records() {
+        let key = record.key();
+        texts.extend([&*key.owner, &*key.id]);
+        if let Some(service) = record.service() {
+            texts.extend([&*service.name, &*service.address]);
+            texts.extend(service.tags.iter().map(|tag| &**tag));
+        }
+    }
+    texts.iter().map(|text| text.len()).sum()
+}
+
+/// Carries what two nodes say to each other on the streams that the first one dials, whoever they are
+/// meant for, until both are silent.
+fn talk(dialler: &mut Node, accepter: &mut Node, now: Time) {
+    // The other side's number of a stream is its place here.
+    let mut dialled: Vec<StreamId> = Vec::new();
+    loop {
+        let mut silent = true;
+        while let Some(output) = dialler.poll_output() {
+            silent = false;
+            let Output::Stream { id, action } = output else { continue };
+            if let StreamAction::Connect { .. } = action {
+                let accepted = StreamId::accepted(dialled.len() as u64);
+                dialled.push(id);
+                let event = StreamEvent::Accepted { from: Cluster::address(1) };
+                accepter.handle_input(now, Input::Stream { id: accepted, event }).unwrap();
+                dialler.handle_input(now, Input::Stream { id, event: StreamEvent::Connected }).unwrap();
+            } else if let Some(place) = dialled.iter().position(|known| *known == id) {
+                hear(accepter, StreamId::accepted(place as u64), &action, now);
+            }
+        }
+        while let Some(output) = accepter.poll_output() {
+            silent = false;
+            let Output::Stream { id, action } = output else { continue };
+            let place = (0..dialled.len()).find(|place| StreamId::accepted(*place as u64) == id);
+            if let Some(place) = place {
+                hear(dialler, dialled[place], &action, now);
+            }
+        }
+        if silent {
+            return;
+        }
+    }
+}
+
+fn hear(node: &mut Node, id: StreamId, action: &StreamAction, now: Time) {
+    let event = match action {
+        StreamAction::Send(bytes) => StreamEvent::Data(bytes),
+        StreamAction::Close => StreamEvent::Closed,
+        _ => return,
+    };
+    // It may have closed the stream itself.
+    let _ = node.handle_input(now, Input::Stream { id, event });
+}
+
+/// Whoever joins learns ten thousand instances of a thousand agents from another.
+#[test]
+fn an_instance_takes_400_bytes_beside_its_texts() {
+    let configs: Vec<Config> = (0..OWNERS)
+        .map(|i| {
+            let mut config = Config::lan(format!("n{i}"), Cluster::address(i));
+            config.hash_seed = Some(HASH_SEED);
+            config.registry.enabled = true;
+            config
+        })
+        .collect();
+    let view = View::converged(HASH_SEED, &configs);
+    let start = |i: usize| Node::converged(configs[i].clone(), [i as u8; 32], Time::ZERO, &view).unwrap();
+    let (mut old, mut new) = (start(0), start(1));
+    let known = RegistryView::of(HASH_SEED, (2..OWNERS).flat_map(instances));
+    old.knows(&known);
+    let count = known.records().len();
+
+    let join = Command::Join { addresses: vec![Cluster::address(0).to_string()], replay: false };
+    new.handle_input(Time::ZERO, Input::Command { token: Token(1), command: join }).unwrap();
+    let before = HELD.get();
+    talk(&mut new, &mut old, Time::ZERO);
+    let held = (HELD.get() - before) as usize;
+
+    let learned = new.registry();
+    assert!(learned.records().len() >= count, "{} of {count} learned", learned.records().len());
+    let texts = text_bytes(&learned);
+    let each = (held - texts) / count;
+    println!("{each} bytes an instance, and {} of texts", texts / count);
+    assert!(each <= 400, "{each} bytes an instance");
+
+    let before = HELD.get();
+    let mut catalog = Catalog::new(1);
+    catalog.update(&view, learned.records());
+    println!("{} more in indexes", (HELD.get() - before) as usize / count);
 }

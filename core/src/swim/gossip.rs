@@ -451,6 +451,18 @@ pub(crate) fn transmit_limit(config: &config::Gossip, members: usize) -> u32 {
     config.fixed_limit.unwrap_or_else(|| config.retransmit_mult.saturating_mul(decades(members + 1)))
 }
 
+/// The transmit limit of a change of the registry among `members` that keep one: a whole round more.
+///
+/// Of `n` members that tell `c` others each, a change misses about `n * e^-c` (papers, section 1.1,
+/// with the copies of section 3.3), and whoever misses one waits until states are compared. The
+/// limit of 8 copies leaves out somebody in one change of 50 among 60 members; that is enough for
+/// what SWIM says, which is said again, but hundreds of checks may change at once and are told once.
+/// Each round more makes that rarer by `e^3`, or 20 times: one in 1,000. It costs each member one
+/// more copy of the change to three others.
+pub(crate) fn change_limit(config: &config::Gossip, members: usize) -> u32 {
+    transmit_limit(config, members).saturating_add(config.nodes as u32)
+}
+
 /// `ceil(log10(n))`, computed in whole numbers.
 pub(crate) fn decades(n: usize) -> u32 {
     n.saturating_sub(1).checked_ilog10().map_or(0, |log| log + 1)
@@ -536,6 +548,9 @@ mod tests {
         for (members, limit) in [(1, 4), (9, 4), (10, 8), (12, 8), (99, 8), (100, 12), (999, 12), (1000, 16)]
         {
             assert_eq!(transmit_limit(&config, members), limit, "{members} members");
+        }
+        for (members, limit) in [(9, 7), (60, 11), (999, 15), (10_000, 23)] {
+            assert_eq!(change_limit(&config, members), limit, "{members} members");
         }
         assert_eq!(decades(1), 0);
         assert_eq!(decades(10), 1);

@@ -38,7 +38,7 @@ use crate::registry::marker::encode_meta;
 use crate::serf::clock::LamportTime;
 use crate::serf::tags::Tags;
 use crate::swim::awareness::Awareness;
-use crate::swim::gossip::{Class, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, transmit_limit};
+use crate::swim::gossip::{Class, Gossip, Limits, MESSAGE_OVERHEAD, Waiter, change_limit, transmit_limit};
 use crate::swim::join::Joins;
 use crate::swim::member::{Identity, Incarnation, Member, State, Status, Versions};
 use crate::swim::members::{Members, Name, Walk};
@@ -221,10 +221,7 @@ impl Swim {
         Limits {
             member: transmit_limit(&cx.config.gossip, self.members.known_len()),
             serf: transmit_limit(&cx.config.gossip, self.members.serf_len()),
-            // A whole round more than others: whoever misses a change waits until states are compared,
-            // and when hundreds of checks change at once in a cluster of sixty, somebody would.
-            registry: transmit_limit(&cx.config.gossip, self.members.trie().marked())
-                + cx.config.gossip.nodes as u32,
+            registry: change_limit(&cx.config.gossip, self.members.trie().marked()),
         }
     }
 

@@ -140,6 +140,9 @@ fn who_agrees_says_next_to_nothing() {
 #[test]
 fn the_cost_follows_the_difference() {
     let [mut a, mut b] = alike(100_000);
+    let agreed = talk(&mut a, &mut b, 1);
+    std::println!("none changed: {} bytes", agreed.bytes);
+    assert!(agreed.bytes <= 64, "{} bytes", agreed.bytes);
     let mut version = 2;
     for (changed, runs) in [(1, 5), (10, 4), (100, 1), (1_000, 1)] {
         let mut beside = 0;
