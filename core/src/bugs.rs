@@ -20,6 +20,8 @@ named! {
     RaisesTheDead = "M4 no resurrection",
     /// Somebody who left becomes suspect.
     SuspectsTheLeft = "M5 left stays left",
+    /// Suspected, it says that it lives, but nothing newer.
+    RefutesInVain = "M6 self is alive",
     /// Suspected, it does not defend itself.
     ForgetsToRefute = "M6 self is alive",
     /// Suspects get an eighth of their time.
@@ -36,12 +38,16 @@ named! {
     KeepsOldUpdates = "M10 retransmit limit",
     /// Updates are put into a packet without counting their bytes.
     OverfillsPackets = "M11 packet bound",
+    /// A packet of gossip is filled up, and then gets its checksum.
+    ForgetsTheChecksum = "M11 packet bound",
     /// The health score grows without end.
     DespairsOfItself = "M12 LHM bounds",
     /// A ping does not tell its target that it is suspect.
     ForgetsTheBuddy = "M13 buddy",
     /// A helper says that it failed when it has hardly tried.
     GivesUpAtOnce = "M14 nack timing",
+    /// A helper says twice that it failed.
+    NacksTwice = "M14 nack timing",
     /// An ack is passed on without forgetting what it was for.
     KeepsForwards = "M14 nack timing",
     /// Whoever loses the vote about its name stays.
@@ -60,6 +66,10 @@ named! {
     CountsCopies = "S4 query",
     /// Queries for others are answered as well.
     IgnoresFilters = "S4 query",
+    /// Queries for those with other tags are answered as well.
+    IgnoresTags = "S4 query",
+    /// A query for those with some tag is for nobody.
+    MistrustsTags = "S4 query",
     /// A join intent applies whatever its time.
     BelievesOldJoins = "S5 intent order",
     /// Intents for somebody unknown are never forgotten.
@@ -72,8 +82,14 @@ named! {
     NeverBuries = "L1 completeness",
     /// A peer's word about who left counts for nothing.
     ForgetsWhoLeft = "L2 convergence",
+    /// A living member that is pruned stays hidden.
+    HidesThePruned = "L2 convergence",
+    /// Of two versions of a record with one stamp, its owner takes either for its own.
+    AgreesWithDamage = "L2 convergence",
     /// Those who are lost are never dialled again.
     GivesUpTheLost = "L3 heal",
+    /// Beyond half of their range clocks and incarnations are not believed.
+    StopsAtTheEdge = "L4 refutation",
     /// Whoever is in doubt cannot clear itself.
     HoldsGrudges = "L4 refutation",
     /// Nothing is ever sent often enough.
@@ -84,6 +100,8 @@ named! {
     HoardsMessages = "L7 bounded memory",
     /// Events are not passed on.
     KeepsEventsToItself = "L8 spread",
+    /// A clock follows what is refused.
+    FollowsTheRefused = "L8 spread",
     /// A newcomer does not look at the members it is told of.
     LearnsNothing = "L9 join",
     /// It contradicts others' records as if they were its own.
@@ -96,8 +114,12 @@ named! {
     OversleepsChecks = "R4 TTL not late",
     /// What is deleted is forgotten at once.
     ForgetsDeletions = "R5 no resurrection",
+    /// Whoever tells of what an agent has made void hears that it is gone, and not what replaced it.
+    TellsOnlyWhatIsGone = "R6 member death",
     /// With a member that is gone go its records.
     DropsTheFailed = "R6 member death",
+    /// An instance that is registered again keeps the time at which it is to go.
+    KeepsTheOldTime = "R7 reads see own writes",
     /// A service that is registered again stays as it was registered first.
     KeepsTheFirst = "R7 reads see own writes",
 }

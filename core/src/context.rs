@@ -103,7 +103,11 @@ impl Context {
 
     /// Whether a clock follows this time; refuses what carries it if not.
     pub(crate) fn witness(&mut self, clock: &mut LamportClock, time: LamportTime) -> bool {
-        let believed = clock.witness(time);
+        let beyond = time > LamportTime::LAST_AT_ONCE;
+        let believed = !(beyond && bug!(self, StopsAtTheEdge)) && clock.witness(time);
+        if !believed && time.is_credible() && bug!(self, FollowsTheRefused) {
+            clock.resume(LamportTime(LamportTime::LAST_AT_ONCE.0.max(clock.now().0 + (1 << 16))));
+        }
         if let (false, Cause::Packet(source) | Cause::Stream(source)) = (believed, &self.cause) {
             self.refuse(*source, Refusal::Other("a Lamport time that cannot be true"));
         }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tidings_core::{Config, Event, MemberEventKind, State, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, QueryParams, State, Status, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
@@ -330,11 +330,9 @@ impl Healed {
             return Err(restless(cluster, "L5 quiescence", living[0], what));
         }
         for (host, before) in living.iter().copied().zip(before) {
-            at_rest(cluster, host, before, self.lies)?;
+            at_rest(cluster, (host, &living), before, self.lies)?;
         }
-        spread(cluster, &living)?.map_or(Ok(()), |host| {
-            Err(restless(cluster, "L8 spread", host, "an event sent in peace did not arrive".into()))
-        })
+        spread(cluster, &living)
     }
 }
 
@@ -351,13 +349,22 @@ fn restless(cluster: &Cluster, invariant: &str, host: HostId, what: String) -> V
 
 /// L5 and L6 at one host: it has heard nothing new, is in good health, and has nothing to tell.
 /// Where somebody has lied, tags may be set right late.
-fn at_rest(cluster: &Cluster, host: HostId, events_before: usize, lies: bool) -> Result<(), Violation> {
+fn at_rest(
+    cluster: &Cluster,
+    (host, living): (HostId, &[HostId]),
+    events_before: usize,
+    lies: bool,
+) -> Result<(), Violation> {
     let runs = |name: &str| cluster.hosts().iter().any(|host| host.name() == name && host.node().is_some());
+    let knows = |host: &&HostId, name: &str| {
+        cluster.host(**host).node().is_some_and(|node| node.members().get(name).is_some())
+    };
+    let common = |name: &str| 2 * living.iter().filter(|host| knows(host, name)).count() > living.len();
     let of_members = |(_, event): &&(Time, Event)| match event {
         // The few who still know of somebody that is gone may settle late that it left: a step that
-        // is taken once, from failed to left, and never back.
+        // is taken once, from failed to left, and never back. Whoever most know of they agree on.
         Event::Members(news) if news.kind == MemberEventKind::Leave => {
-            news.members.iter().any(|member| runs(member.name()))
+            news.members.iter().any(|member| runs(member.name()) || common(member.name()))
         }
         Event::Members(news) => !lies || news.kind != MemberEventKind::Update,
         _ => false,
@@ -383,11 +390,42 @@ fn at_rest(cluster: &Cluster, host: HostId, events_before: usize, lies: bool) ->
     Ok(())
 }
 
-/// L8: an event reaches everybody; who missed it, if somebody did.
-fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<Option<HostId>, Violation> {
-    let Some(sender) = living.last() else { return Ok(None) };
+/// L8 and S4: an event reaches everybody, and a query everybody whom it is for. (What hears it in
+/// spite of its filters, the checkers of safety find.) Of a query gossip alone tells, so that one may
+/// pass somebody by; not all of some.
+fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<(), Violation> {
+    let Some(sender) = living.last() else { return Ok(()) };
     let name = format!("peace at {}", cluster.now());
     cluster.event(*sender, &name, &[]);
-    cluster.try_run(SETTLE)?;
-    Ok(living.iter().copied().find(|host| cluster.user_events(*host, &name).len() != 1))
+    for _ in 0..QUERIES {
+        let tags = vec![(FILTER.0.to_owned(), FILTER.1.to_owned())];
+        cluster.query(*sender, QueryParams { name: name.clone(), tags, ..QueryParams::default() });
+        cluster.try_run(LOOK)?;
+    }
+    cluster.try_run(SETTLE - QUERIES * LOOK)?;
+    if let Some(host) = living.iter().find(|host| cluster.user_events(**host, &name).len() != 1) {
+        return Err(restless(cluster, "L8 spread", *host, "an event sent in peace did not arrive".into()));
+    }
+    let asked = |host: HostId| {
+        let events = cluster.host(host).events();
+        events.iter().any(|(_, event)| matches!(event, Event::Query(query) if *query.name == *name))
+    };
+    if let Some(host) = living.iter().find(|host| asked(**host) != passes(cluster, **host)) {
+        let did = if asked(*host) { "is for others, and arrived" } else { "did not arrive" };
+        return Err(restless(cluster, "S4 query", *host, format!("a query sent in peace {did}")));
+    }
+    Ok(())
+}
+
+/// Queries in peace: that gossip passes a host by with one of them happens in one run of a hundred.
+const QUERIES: u32 = 5;
+/// The filter of the query in peace: the tag that work changes is even, or not there.
+const FILTER: (&str, &str) = ("turn", "^$|^[0-9]*[02468]-");
+
+/// Whether a host's own tags pass it.
+fn passes(cluster: &Cluster, host: HostId) -> bool {
+    let own = cluster.host(host).node().and_then(|node| node.members().local().cloned());
+    let tags = own.map(|own| own.tags()).unwrap_or_default();
+    let turn = tags.get(FILTER.0).unwrap_or_default();
+    turn.split('-').next().is_none_or(|turn| turn.is_empty() || turn.ends_with(['0', '2', '4', '6', '8']))
 }

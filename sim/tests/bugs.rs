@@ -15,16 +15,23 @@ use tidings_sim::shrink::shrink;
 /// Seeds in which a bug must show.
 const SEEDS: u64 = 200;
 
+fn path(name: &str) -> String {
+    format!("{}/scripts/{name}.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
 fn script(name: &str) -> Script {
-    let path = format!("{}/scripts/{name}.toml", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).expect("the script is there");
-    Script::parse(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    let text = std::fs::read_to_string(path(name)).expect("the script is there");
+    Script::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// A script that leads to where the bug is.
 fn suited(bug: Bug) -> &'static str {
     match bug {
-        Bug::OverfillsPackets | Bug::IgnoresFilters | Bug::AcceptsLargeEvents => "talk",
+        Bug::OverfillsPackets
+        | Bug::IgnoresFilters
+        | Bug::IgnoresTags
+        | Bug::MistrustsTags
+        | Bug::AcceptsLargeEvents => "talk",
         Bug::TellsForEver => "calm",
         Bug::KeepsEventsToItself => "wide",
         Bug::GivesUpTheLost => "partition",
@@ -39,7 +46,21 @@ fn suited(bug: Bug) -> &'static str {
         | Bug::ForgetsDeletions
         | Bug::DropsTheFailed
         | Bug::KeepsTheFirst => "services",
-        _ => "dozen",
+        _ => found_by(bug).unwrap_or("dozen"),
+    }
+}
+
+/// The script with which the simulator found a bug that is deliberate now.
+fn found_by(bug: Bug) -> Option<&'static str> {
+    match bug {
+        Bug::HidesThePruned => Some("found/pruned-alive"),
+        Bug::ForgetsTheChecksum => Some("found/no-room-for-the-checksum"),
+        Bug::StopsAtTheEdge => Some("found/forged-at-the-edges"),
+        Bug::KeepsTheOldTime => Some("found/registered-while-critical"),
+        Bug::AgreesWithDamage => Some("found/damaged-record"),
+        Bug::TellsOnlyWhatIsGone => Some("found/void-after-a-restart"),
+        Bug::FollowsTheRefused => Some("found/deaf-to-the-others"),
+        _ => None,
     }
 }
 
@@ -89,6 +110,22 @@ fn every_invariant_holds_however_often_the_rare_branches_are_taken() {
         if let Some(found) = run(&script, seed).violation {
             panic!("seed {seed}: {found}");
         }
+    }
+}
+
+/// The seed that a script under `found` names is one that fails without the fix.
+#[test]
+fn what_was_found_is_found_again_with_the_same_seed() {
+    let finds = Bug::ALL.iter().filter_map(|bug| Some((*bug, found_by(*bug)?)));
+    for (bug, name) in finds {
+        let mut sick = script(name);
+        let text = std::fs::read_to_string(path(name)).expect("the script is there");
+        let head = text.lines().next().and_then(|line| line.strip_prefix("# seed "));
+        let (seed, invariant) = head.and_then(|head| head.split_once(": ")).expect("the seed stands first");
+        sick.config.bugs = vec![bug];
+        let found = run(&sick, seed.parse().unwrap()).violation;
+        let found = found.unwrap_or_else(|| panic!("{name} holds with {bug:?}"));
+        assert_eq!((&*found.invariant, bug.invariant()), (invariant, invariant), "{name}: {found}");
     }
 }
 

@@ -171,7 +171,10 @@ impl Own {
     pub(crate) fn contradict(&mut self, cx: &Context, table: &mut Table, told: &Told) {
         let known = table.told(told.key());
         // At one stamp there are two only if one was damaged; which of them wins is chance.
-        let heard = known.as_ref().is_some_and(|known| known.stamp() > told.stamp() || known == told);
+        let heard = known.as_ref().is_some_and(|known| {
+            let same = known == told || known.stamp() == told.stamp() && bug!(cx, AgreesWithDamage);
+            known.stamp() > told.stamp() || same
+        });
         let agreed = matches!((&known, told), (None | Some(Told::Gone(..)), Told::Gone(..)));
         if heard || agreed || self.is_void(table, told) {
             return;
@@ -307,6 +310,9 @@ impl Own {
         let mut running = Running::new(Arc::new(spec), before, cx.now, &mut cx.rng);
         if !output.is_empty() {
             running.output = output;
+        }
+        if bug!(cx, KeepsTheOldTime) && running.critical_since.is_some() {
+            running.critical_since = before.and_then(|old| old.critical_since).or(running.critical_since);
         }
         let number = self.next_number;
         self.next_number += 1;

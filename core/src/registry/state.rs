@@ -8,7 +8,7 @@ use super::check::Health;
 use super::command::{RegistryCommand, RegistryError};
 use super::encoding::Told;
 use super::own::{Own, OwnCheck};
-use super::record::{Key, Kind, Record};
+use super::record::{Key, Kind, Record, Stamp};
 use super::service::Text;
 use super::spread::Spread;
 use super::store::{Left, Store};
@@ -227,6 +227,11 @@ impl Registry {
         if told.key().owner == self.own.me || bug!(cx, SpeaksForOthers) {
             self.own.contradict(cx, &mut self.table, &told);
             return self.table.better_than(&told).map_or(Merged::Known, Merged::Older);
+        }
+        let floor = |table: &Table| table.head(&told.key().owner).map_or(0, |head| head.floor);
+        if bug!(cx, TellsOnlyWhatIsGone) && told.stamp().generation < floor(&self.table) {
+            let stamp = Stamp { generation: floor(&self.table), version: 0 };
+            return Merged::Older(Told::Gone(told.key().clone(), stamp));
         }
         let claim = claim_of(&told);
         let keep = if bug!(cx, ForgetsDeletions) { Duration::ZERO } else { cx.config.registry.tombstone_for };

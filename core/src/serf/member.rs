@@ -135,7 +135,7 @@ impl Serf {
             return false;
         }
         let Some(member) = known(swim, join.node) else {
-            return self.take_back(cx, swim, join)
+            return !bug!(cx, HidesThePruned) && self.take_back(cx, swim, join)
                 || self.buffer_intent(cx, join.node, IntentKind::Join, join.ltime);
         };
         if join.ltime <= member.status_ltime && !bug!(cx, BelievesOldJoins) {

@@ -89,7 +89,11 @@ impl Serf {
         self.snapshot_query(cx, query.ltime);
         // Passed on even by those it is not meant for: they may be on its way.
         let pass_on = query.flags & serf::Query::NO_BROADCAST == 0;
-        let meant = query.filters.iter().all(|condition| filter::passes(condition, &swim.me, &swim.tags));
+        let meant = query.filters.iter().all(|condition| {
+            let by_tag = matches!(condition, Ok(serf::Filter::Tag { .. }));
+            by_tag && bug!(cx, IgnoresTags)
+                || !(by_tag && bug!(cx, MistrustsTags)) && filter::passes(condition, &swim.me, &swim.tags)
+        });
         if !meant && !bug!(cx, IgnoresFilters) {
             return pass_on;
         }

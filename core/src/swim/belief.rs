@@ -5,7 +5,7 @@ use crate::swim::member::Incarnation;
 /// The highest incarnation that is believed whatever is held: half of the range. A member counts one
 /// step for each time it was accused, so a higher one is an error, an attack, or a member that
 /// contradicts what an attack made others believe.
-const LAST_AT_ONCE: Incarnation = 1 << 31;
+pub(super) const LAST_AT_ONCE: Incarnation = 1 << 31;
 /// The highest that is ever believed. Believed, one at the end of the range would wedge its member:
 /// nobody, not the member itself, could say anything newer.
 const LAST_CREDIBLE: Incarnation = 3 << 30;

@@ -174,7 +174,8 @@ impl Swim {
     /// The incarnation that a claim about a member is taken for; refuses the claim if there is none.
     fn believed(&self, cx: &mut Context, name: &str, claimed: Incarnation) -> Option<Incarnation> {
         let held = || self.members.get(name).map_or(0, |member| member.incarnation);
-        let believed = belief::believed(held, claimed);
+        let beyond = claimed > belief::LAST_AT_ONCE && bug!(cx, StopsAtTheEdge);
+        let believed = if beyond { None } else { belief::believed(held, claimed) };
         if let (None, Cause::Packet(source) | Cause::Stream(source)) = (believed, &cx.cause) {
             let source = *source;
             cx.refuse(source, Refusal::Other("an incarnation that cannot be true"));
@@ -340,6 +341,9 @@ impl Swim {
     /// Asserts that this node lives, with a higher incarnation than it was accused at.
     pub(crate) fn refute(&mut self, cx: &mut Context, accused: Incarnation, accusation: State, from: &str) {
         self.incarnation = self.incarnation.saturating_add(1).max(accused.saturating_add(1));
+        if bug!(cx, RefutesInVain) {
+            self.incarnation = accused;
+        }
         if rare!(cx, RefutesFar) {
             self.incarnation = self.incarnation.saturating_add(7);
         }

@@ -204,7 +204,7 @@ impl Swim {
             return;
         }
         let crc = target.identity.versions.protocol_max >= CRC_SINCE;
-        let checksum = if crc { CRC_OVERHEAD } else { 0 };
+        let checksum = if crc && !bug!(cx, ForgetsTheChecksum) { CRC_OVERHEAD } else { 0 };
         let mut budget = cx.config.packet.size - MESSAGE_OVERHEAD - checksum - self.packets.overhead();
         if rare!(cx, SmallPackets) {
             budget /= 8;

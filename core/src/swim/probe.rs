@@ -300,6 +300,9 @@ impl Swim {
         }
         if nack {
             self.send(cx, to, "", |out| Nack { seq: asked }.encode(out));
+            if bug!(cx, NacksTwice) {
+                self.send(cx, to, "", |out| Nack { seq: asked }.encode(out));
+            }
         }
     }
 

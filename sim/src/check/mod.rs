@@ -24,6 +24,7 @@
 //! | `SuspectsTheDead` | M3 precedence |
 //! | `RaisesTheDead` | M4 no resurrection |
 //! | `SuspectsTheLeft` | M5 left stays left |
+//! | `RefutesInVain` | M6 self is alive |
 //! | `ForgetsToRefute` | M6 self is alive |
 //! | `LosesPatience` | M7 suspicion window |
 //! | `GrantsTimeAnew` | M7 suspicion window |
@@ -32,9 +33,11 @@
 //! | `TellsTooOften` | M10 retransmit limit |
 //! | `KeepsOldUpdates` | M10 retransmit limit |
 //! | `OverfillsPackets` | M11 packet bound |
+//! | `ForgetsTheChecksum` | M11 packet bound |
 //! | `DespairsOfItself` | M12 LHM bounds |
 //! | `ForgetsTheBuddy` | M13 buddy |
 //! | `GivesUpAtOnce` | M14 nack timing |
+//! | `NacksTwice` | M14 nack timing |
 //! | `KeepsForwards` | M14 nack timing |
 //! | `NeverYields` | M15 conflict |
 //! | `HidesReturns` | M16 events match state |
@@ -44,27 +47,37 @@
 //! | `ClipsEvents` | S3 no phantom |
 //! | `CountsCopies` | S4 query |
 //! | `IgnoresFilters` | S4 query |
+//! | `IgnoresTags` | S4 query |
+//! | `MistrustsTags` | S4 query |
 //! | `BelievesOldJoins` | S5 intent order |
 //! | `KeepsIntents` | S5 intent order |
 //! | `AcceptsLargeEvents` | S6 size limits |
 //! | `DropsTags` | S7 tags |
 //! | `NeverBuries` | L1 completeness |
 //! | `ForgetsWhoLeft` | L2 convergence |
+//! | `HidesThePruned` | L2 convergence |
+//! | `AgreesWithDamage` | L2 convergence |
 //! | `GivesUpTheLost` | L3 heal |
+//! | `StopsAtTheEdge` | L4 refutation |
 //! | `HoldsGrudges` | L4 refutation |
 //! | `TellsForEver` | L5 quiescence |
 //! | `NeverRecovers` | L6 no livelock |
 //! | `HoardsMessages` | L7 bounded memory |
 //! | `KeepsEventsToItself` | L8 spread |
+//! | `FollowsTheRefused` | L8 spread |
 //! | `LearnsNothing` | L9 join |
 //! | `SpeaksForOthers` | R1 owner writes |
 //! | `TakesOlderRecords` | R2 version order |
 //! | `IgnoresRefreshes` | R3 TTL not early |
 //! | `OversleepsChecks` | R4 TTL not late |
 //! | `ForgetsDeletions` | R5 no resurrection |
+//! | `TellsOnlyWhatIsGone` | R6 member death |
 //! | `DropsTheFailed` | R6 member death |
+//! | `KeepsTheOldTime` | R7 reads see own writes |
 //! | `KeepsTheFirst` | R7 reads see own writes |
 
+mod accused;
+mod audience;
 mod bounds;
 mod conflict;
 mod liveness;
@@ -77,7 +90,7 @@ mod registry;
 mod serf;
 mod updates;
 
-use tidings_core::{Command, Input, Output, Trace, View};
+use tidings_core::{Command, Event, Incarnation, Input, Output, Trace, View};
 
 use crate::host::Host;
 use crate::net::HostId;
@@ -98,6 +111,7 @@ pub struct Checks {
     liveness: liveness::Liveness,
     registry: registry::Registries,
     conflicts: conflict::Conflicts,
+    audiences: audience::Audiences,
     /// Packets may carry lies (they are damaged on the way): what only holds among honest members
     /// is not checked.
     lies: bool,
@@ -114,6 +128,8 @@ struct Seen {
     membership: membership::Seen,
     serf: serf::Seen,
     updates: updates::Updates,
+    /// At which incarnation it was accused in the step under way, if it must contradict that.
+    accused: Option<Incarnation>,
     /// Hash of the packet sent last, if it told of members and nothing else: the next target of a
     /// round mostly gets the same.
     told_last: Option<u64>,
@@ -219,11 +235,19 @@ impl<R: Rider> Watch<R> for Checks {
                 None
             }
             Sight::Input(input) => {
-                if let Input::Command { command, .. } = input {
+                if let Some(accused) = self.hosts[host].accused.take()
+                    && let Some(found) = accused::answered(place, machine, accused)
+                {
+                    return Some(found);
+                }
+                if let Input::Command { token, command } = input {
                     self.hosts[host].leaving |= matches!(command, Command::Leave);
+                    self.audiences.on_command(host, *token, command);
                 }
                 if let Input::Datagram { from, payload } = input {
-                    self.packets.on_arrival(place, machine, self.lies, *from, payload);
+                    let seen = &mut self.hosts[host];
+                    let accused = self.packets.on_arrival(place, machine, self.lies, *from, payload);
+                    seen.accused = accused.filter(|_| !seen.leaving);
                 }
                 if let Some(found) = self.look_at_view(world, place) {
                     return Some(found);
@@ -239,11 +263,17 @@ impl<R: Rider> Watch<R> for Checks {
                 packets.on_datagram(world, place, names, &mut hosts[host], membership, *lies, *to, payload)
             }
             Sight::Output(Output::Event(event)) => {
+                if let (Event::Query(query), false) = (event, self.lies)
+                    && let Some(found) = self.audiences.on_query(place, machine, query)
+                {
+                    return Some(found);
+                }
                 let seen = &mut self.hosts[host];
                 membership::on_event(place, &mut self.names, seen, event)
                     .or_else(|| self.serf.on_event(place, machine, &mut seen.serf, self.lies, event))
             }
             Sight::Output(Output::Reply { token, result }) => {
+                self.audiences.on_reply(host, *token, result);
                 self.serf.on_reply(place, &mut self.hosts[host].serf, *token, result)
             }
             _ => None,

@@ -8,9 +8,10 @@ use std::time::Duration;
 use tidings_core::wire::Keyring;
 use tidings_core::wire::message::{Message, MessageType, Ping};
 use tidings_core::wire::packet::Opener;
-use tidings_core::{Config, State, Time, View};
+use tidings_core::{Config, Incarnation, State, Time, View};
 
 use super::Place;
+use super::accused::Accusations;
 use super::membership::Membership;
 use super::names::{NameId, Names};
 use super::updates::Update;
@@ -35,6 +36,7 @@ pub(super) struct Packets {
     indirect: BTreeMap<(SocketAddr, u32), Asked>,
     /// Hashes of the packets that ask for them, and when: no other need be opened when it arrives.
     asking: FastMap<u64, Time>,
+    accusations: Accusations,
 }
 
 /// A ping asked for.
@@ -49,9 +51,11 @@ struct Asked {
 struct Help {
     /// When it was asked first, by its own clock.
     since: Time,
-    /// How often it was asked (packets may come twice), and passed an ack on.
+    /// How often it was asked (packets may come twice), and has passed an ack on.
     asks: u32,
     acks: u32,
+    /// How often it has said that it failed.
+    nacks: u32,
 }
 
 /// One message, as far as the checkers care.
@@ -120,6 +124,9 @@ impl Packets {
         if said.iter().any(|word| matches!(word, Said::Asks(_))) {
             self.asking.insert(hash, place.world_time);
         }
+        if said.iter().any(|word| matches!(word, Said::Update(_, _, Update::Suspect | Update::Dead))) {
+            self.accusations.on_sent(hash, place.world_time);
+        }
         for word in said {
             let found = match word {
                 Said::Update(id, incarnation, update) if !lies => {
@@ -156,7 +163,8 @@ impl Packets {
         }
     }
 
-    /// A datagram is about to reach a helper.
+    /// A datagram is about to be handled. Returns the incarnation at which it accuses the host, if
+    /// the host must contradict.
     pub(super) fn on_arrival<R>(
         &mut self,
         place: Place<'_>,
@@ -164,13 +172,26 @@ impl Packets {
         lies: bool,
         from: SocketAddr,
         payload: &[u8],
-    ) {
+    ) -> Option<Incarnation> {
         let first = payload.first().copied().and_then(MessageType::from_u8);
-        if self.indirect.is_empty() || matches!(first, Some(MessageType::Ping | MessageType::Ack)) {
-            return;
+        if matches!(first, Some(MessageType::Ping | MessageType::Ack)) {
+            return None;
         }
+        self.on_request(place, host, lies, from, payload);
+        self.accusations.on_arrival(host, payload, hash)
+    }
+
+    /// Somebody may be asked for help.
+    fn on_request<R>(
+        &mut self,
+        place: Place<'_>,
+        host: &Host<R>,
+        lies: bool,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
         // What is damaged on its way may still ask.
-        if !lies && !self.asking.contains_key(&hash(payload)) {
+        if self.indirect.is_empty() || !lies && !self.asking.contains_key(&hash(payload)) {
             return;
         }
         let config = host.config();
@@ -182,14 +203,13 @@ impl Packets {
                 && let Some(asked) =
                     indirect.get_mut(&(request.source.socket().unwrap_or(from), request.seq))
             {
-                let help =
-                    asked.helpers.entry(place.host).or_insert(Help { since: place.local, asks: 0, acks: 0 });
-                help.asks += 1;
+                let fresh = Help { since: place.local, ..Help::default() };
+                asked.helpers.entry(place.host).or_insert(fresh).asks += 1;
             }
         });
     }
 
-    /// M14: nacks come at their time, and never after an ack.
+    /// M14: nacks come at their time, once for each request, and never after an ack.
     fn on_probe_message<R: Rider>(
         &mut self,
         world: &World<R>,
@@ -219,8 +239,14 @@ impl Packets {
                 }
             }
             Said::Nack(seq) => {
-                let asked = self.indirect.get(&(to, *seq))?;
-                let Help { since, asks, acks } = asked.helpers.get(&place.host).copied()?;
+                let asked = self.indirect.get_mut(&(to, *seq))?;
+                let help = asked.helpers.get_mut(&place.host)?;
+                help.nacks += 1;
+                let Help { since, asks, acks, nacks } = *help;
+                if asks > 0 && nacks > asks {
+                    let what = format!("{nacks} nacks of probe {seq}, asked for {asks} times");
+                    return place.violation("M14 nack timing", "", what);
+                }
                 if acks > 0 && acks >= asks {
                     return place.violation(
                         "M14 nack timing",
