@@ -91,8 +91,13 @@ impl Serf {
         let pass_on = query.flags & serf::Query::NO_BROADCAST == 0;
         let meant = query.filters.iter().all(|condition| {
             let by_tag = matches!(condition, Ok(serf::Filter::Tag { .. }));
-            by_tag && bug!(cx, IgnoresTags)
-                || !(by_tag && bug!(cx, MistrustsTags)) && filter::passes(condition, &swim.me, &swim.tags)
+            if by_tag && bug!(cx, IgnoresTags) {
+                return true;
+            }
+            if by_tag && bug!(cx, MistrustsTags) {
+                return false;
+            }
+            filter::passes(condition, &swim.me, &swim.tags)
         });
         if !meant && !bug!(cx, IgnoresFilters) {
             return pass_on;
