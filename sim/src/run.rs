@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tidings_core::{Config, Event, MemberEventKind, QueryParams, State, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, QueryParams, Refusal, State, Status, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
@@ -410,7 +410,14 @@ fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<(), Violation> {
         let events = cluster.host(host).events();
         events.iter().any(|(_, event)| matches!(event, Event::Query(query) if *query.name == *name))
     };
-    if let Some(host) = living.iter().find(|host| asked(**host) != passes(cluster, **host)) {
+    // Whoever has too many to answer refuses a query, and says so.
+    let full = |host: HostId| {
+        let since = |at: Time| cluster.now().since(at) <= SETTLE;
+        let refused = |event: &Event| matches!(event, Event::Refused(refused) if matches!(refused.reason, Refusal::Full(_)));
+        cluster.host(host).events().iter().any(|(at, event)| since(*at) && refused(event))
+    };
+    let wrong = |host: HostId| asked(host) != passes(cluster, host) && !full(host);
+    if let Some(host) = living.iter().find(|host| wrong(**host)) {
         let did = if asked(*host) { "is for others, and arrived" } else { "did not arrive" };
         return Err(restless(cluster, "S4 query", *host, format!("a query sent in peace {did}")));
     }
