@@ -243,7 +243,10 @@ impl Liveness {
         if *since != made {
             return None;
         }
-        self.reachable(world, at, member, made)?;
+        let there = world.host(self.reachable(world, at, member, made)?);
+        if is_contested(world, member, there.addr()) {
+            return None;
+        }
         let what = format!(
             "{member}, which runs and can be reached, is in doubt at {} since {made}",
             world.host(at).name()
@@ -323,6 +326,13 @@ impl Liveness {
 /// Whether nothing is wrong with anything, so that the bounds hold.
 pub(super) fn is_peace<R: Rider>(world: &World<R>, config: &Config) -> bool {
     world.is_peaceful() && world.net().is_calm() && bounds::is_prompt(world.net(), config)
+}
+
+/// Whether somebody holds this name at another address, where an earlier life of it was: they pass on
+/// nothing that it says here.
+fn is_contested<R: Rider>(world: &World<R>, name: &str, addr: SocketAddr) -> bool {
+    let nodes = world.hosts().iter().filter_map(Host::node);
+    nodes.into_iter().any(|node| node.members().get(name).is_some_and(|held| held.addr() != addr))
 }
 
 /// Whether two members understand each other.
