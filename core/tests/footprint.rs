@@ -9,7 +9,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use bytes::Bytes;
 use common::{Cluster, secs, storm, wire};
 use tidings_core::registry::RegistryView;
 use tidings_core::registry::catalog::Catalog;
@@ -236,4 +238,70 @@ fn an_instance_takes_400_bytes_beside_its_texts() {
     let mut catalog = Catalog::new(1);
     catalog.update(&view, learned.records());
     println!("{} more in indexes", (HELD.get() - before) as usize / count);
+}
+
+/// Nodes that nothing new happens to; every packet arrives at once.
+struct Quiet {
+    nodes: Vec<Node>,
+    now: Time,
+    /// Datagrams handed to a node so far, and allocations it made with one or with a time-out.
+    datagrams: usize,
+    allocations: usize,
+}
+
+impl Quiet {
+    fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        let due = |node: &Node| node.poll_timeout().expect("a node that runs waits for something");
+        while let Some(next) = (0..self.nodes.len())
+            .min_by_key(|i| due(&self.nodes[*i]))
+            .filter(|i| due(&self.nodes[*i]) <= until)
+        {
+            self.now = due(&self.nodes[next]).max(self.now);
+            let mut sent = Vec::new();
+            self.give(next, Input::Timeout, &mut sent);
+            while let Some((from, to, payload)) = sent.pop() {
+                let to = (0..self.nodes.len()).find(|i| Cluster::address(*i) == to).expect("one of them");
+                self.datagrams += 1;
+                let from = Cluster::address(from);
+                self.give(to, Input::Datagram { from, payload: &payload }, &mut sent);
+            }
+        }
+        self.now = until;
+    }
+
+    fn give(&mut self, to: usize, input: Input<'_>, sent: &mut Vec<(usize, SocketAddr, Bytes)>) {
+        let node = &mut self.nodes[to];
+        let before = ALLOCATIONS.get();
+        node.handle_input(self.now, input).unwrap();
+        self.allocations += ALLOCATIONS.get() - before;
+        loop {
+            let before = ALLOCATIONS.get();
+            let output = node.poll_output();
+            self.allocations += ALLOCATIONS.get() - before;
+            match output {
+                Some(Output::Datagram { to: addr, payload }) => sent.push((to, addr, payload)),
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+}
+
+#[test]
+fn quiet_minutes_of_probes_pass_without_an_allocation() {
+    let mut cluster = storm::large_with(1, 20, |config| {
+        config.push_pull.interval = None;
+        // When they look at their queues, nodes give buffers back as well.
+        config.queues.check_interval = secs(100_000);
+    });
+    storm::join_all(&mut cluster, secs(1));
+    cluster.run(secs(330));
+    let nodes = cluster.hosts.iter_mut().map(|host| host.node.take().expect("it runs")).collect();
+    let mut quiet = Quiet { nodes, now: cluster.now, datagrams: 0, allocations: 0 };
+    quiet.run(secs(120));
+    (quiet.datagrams, quiet.allocations) = (0, 0);
+    quiet.run(secs(120));
+    assert!(quiet.datagrams >= 20 * 120 * 2, "{} datagrams", quiet.datagrams);
+    assert_eq!(quiet.allocations, 0, "in {} datagrams", quiet.datagrams);
 }
