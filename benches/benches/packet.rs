@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use tidings_benches::node::{Bench, alive, ping};
-use tidings_core::wire::compound::Compound;
+use tidings_benches::node::Bench;
+use tidings_benches::packets::{fresh_updates, pings, pings_with_old_news};
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 /// Packets prepared for a bench, from as many members as there are at most.
@@ -16,8 +16,7 @@ fn ping_to_ack(c: &mut Criterion) {
     let mut group = c.benchmark_group("packet/ping");
     for members in SIZES {
         let mut bench = Bench::quiet(members);
-        let pings: Vec<_> = (0..PACKETS).map(|k| (sender(k, members), k)).collect();
-        let pings: Vec<_> = pings.into_iter().map(|(i, k)| (i, ping(i, k as u32))).collect();
+        let pings = pings(PACKETS, members);
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(members), |b| {
             b.iter(|| {
@@ -36,18 +35,7 @@ fn ping_with_old_news(c: &mut Criterion) {
     let mut group = c.benchmark_group("packet/ping+4 known updates");
     for members in SIZES {
         let mut bench = Bench::quiet(members);
-        let packets: Vec<_> = (0..PACKETS)
-            .map(|k| {
-                let mut parts = Compound::new();
-                parts.push(&ping(sender(k, members), k as u32));
-                for update in 0..4 {
-                    parts.push(&alive(sender(5 * k + update, members), 1));
-                }
-                let mut packet = Vec::new();
-                parts.encode(&mut packet);
-                (sender(k, members), packet)
-            })
-            .collect();
+        let packets = pings_with_old_news(PACKETS, members);
         let mut next = 0;
         group.bench_function(BenchmarkId::from_parameter(members), |b| {
             b.iter(|| {
@@ -74,10 +62,10 @@ fn news(c: &mut Criterion) {
                 while left > 0 {
                     incarnation += 1;
                     let some = left.min(64.min(members as u64 - 1));
-                    let updates: Vec<_> = (0..some as usize).map(|i| alive(1 + i, incarnation)).collect();
+                    let updates = fresh_updates(some as usize, incarnation);
                     let start = std::time::Instant::now();
-                    for update in &updates {
-                        bench.datagram(1, black_box(update));
+                    for (from, update) in &updates {
+                        bench.datagram(*from, black_box(update));
                     }
                     spent += start.elapsed();
                     left -= some;
@@ -88,11 +76,6 @@ fn news(c: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-/// Some member other than the node under test; far apart for neighbouring `k`.
-fn sender(k: usize, members: usize) -> usize {
-    1 + k.wrapping_mul(7_919) % (members - 1)
 }
 
 criterion_group!(benches, ping_to_ack, ping_with_old_news, news);
