@@ -167,7 +167,8 @@ impl Agent {
 }
 
 /// An address of this host for each agent; different runs have different networks.
-fn address(i: usize, port: u16) -> SocketAddr {
+#[must_use]
+pub fn address(i: usize, port: u16) -> SocketAddr {
     let run = 64 + (std::process::id() % 128) as u8;
     let [a, b] = (i as u16 + 1).to_be_bytes();
     SocketAddr::from((Ipv4Addr::new(127, run, a, b), port))

@@ -1,12 +1,12 @@
 //! What is answered to a question: a function of the catalog (consul-dns, sections 3 to 6).
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidings_core::registry::catalog::{Catalog, Instance, Node};
 use tidings_core::registry::check::Health;
 
+use super::Set;
 use super::name::Name;
 use super::question::{Subject, subject};
 use super::record::{Data, Rcode, Record, Reply, kind};
@@ -235,7 +235,7 @@ impl Asked<'_> {
     /// Where instances are reached: each address once, or, if there is none, the first of their names
     /// with what it stands for.
     fn reached(&self, owner: &Name, found: &[Usable<'_>], kind: u16, ttl: u32, depth: usize) -> Vec<Record> {
-        let mut addresses = HashSet::new();
+        let mut addresses = Set::default();
         let mut records = Vec::new();
         let mut named = None;
         for Usable { instance, .. } in found {
@@ -308,7 +308,7 @@ impl Asked<'_> {
     /// nodes say of themselves. Everything once.
     fn locations(&self, owner: &Name, found: &[Usable<'_>], ttl: u32) -> Reply {
         let mut reply = Reply { counted: true, ..Reply::of(Vec::new()) };
-        let (mut known, mut targets, mut nodes) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (mut known, mut targets, mut nodes) = (Set::default(), Set::default(), Set::default());
         let mut followed = 0;
         for usable in found {
             if reply.answers.len() >= self.records_max {

@@ -4,9 +4,9 @@
 //! names after the first 64 it met, and an answer about forty instances has more: it would be a third
 //! larger, and fit where it must not be cut no longer.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
+use super::Map;
 use super::name::Name;
 use super::record::{Data, IN, Rcode, Record, Reply, kind};
 use super::request::{Edns, HEAD, Request, bit};
@@ -39,7 +39,7 @@ pub(super) struct Part<'a> {
 /// Writes an answer.
 pub(super) fn encode(request: &Request, part: &Part<'_>, style: Style) -> Vec<u8> {
     let reply = part.reply;
-    let mut writer = Writer { out: Vec::with_capacity(512), names: HashMap::new(), compress: style.compress };
+    let mut writer = Writer { out: Vec::with_capacity(512), names: Map::default(), compress: style.compress };
     // Who is refused gets no more than the question back.
     let edns = request.edns.as_ref().filter(|_| reply.rcode != Rcode::Refused);
     let mut bits = bit::RESPONSE | request.bits & bit::RECURSION_DESIRED | reply.rcode as u16 & 0xf;
@@ -80,7 +80,7 @@ pub(super) fn mark_truncated(answer: &mut [u8]) {
 /// A query for a name, as it is sent to others: with `edns` if the client had something to say.
 pub(super) fn query(id: u16, bits: u16, question: (&Name, u16, u16), edns: Option<&Edns>) -> Vec<u8> {
     let (name, kind, class) = question;
-    let mut writer = Writer { out: Vec::with_capacity(64), names: HashMap::new(), compress: false };
+    let mut writer = Writer { out: Vec::with_capacity(64), names: Map::default(), compress: false };
     for word in [id, bits, 1, 0, 0, u16::from(edns.is_some())] {
         writer.word(word);
     }
@@ -105,7 +105,7 @@ fn counted(records: usize) -> u16 {
 struct Writer<'a> {
     out: Vec<u8>,
     /// Where names, and their ends, stand already.
-    names: HashMap<&'a [u8], u16>,
+    names: Map<&'a [u8], u16>,
     compress: bool,
 }
 

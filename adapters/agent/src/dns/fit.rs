@@ -1,8 +1,7 @@
 //! How much of an answer fits (consul-dns, section 4): what is left out, in which order, and whether
 //! that is said.
 
-use std::collections::HashSet;
-
+use super::Set;
 use super::encode::{Part, Style, encode, mark_truncated};
 use super::name::Name;
 use super::record::{Data, Record, Reply};
@@ -16,6 +15,11 @@ const DATAGRAM_MAX: usize = 65_507;
 const STREAM_MAX: usize = 65_535;
 /// Bytes of the smallest record.
 const RECORD_MIN: usize = 14;
+/// Bytes of what stands before a record's data at least: a pointer to its name, numbers, a length.
+const RECORD_HEAD: usize = 12;
+
+/// Times that the number of answers that fit is guessed from how long a message became.
+const GUESSES: u32 = 4;
 
 /// How a client asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,23 +102,39 @@ fn most(request: &Request, reply: &Reply, answers: &[Record], room: Room, style:
         let answers = &answers[..count];
         encode(request, &Part { reply, answers, additionals: addresses(reply, answers) }, style)
     };
-    let all = with(answers.len());
-    if all.len() <= room.bytes {
-        return (answers.len(), all);
-    }
     // So many fit, so many do not.
-    let (mut fits, mut fails) = (0, answers.len());
-    let mut best = with(0);
+    let (mut fits, mut fails) = (0, possible(answers, room.bytes) + 1);
+    let (mut best, mut tries) = (None, 0);
+    let mut next = fails - 1;
     while fits + 1 < fails {
-        let middle = fits.midpoint(fails);
-        let message = with(middle);
-        if message.len() <= room.bytes {
-            (fits, best) = (middle, message);
+        let message = with(next);
+        let len = message.len();
+        if len <= room.bytes {
+            (fits, best) = (next, Some(message));
         } else {
-            fails = middle;
+            fails = next;
         }
+        tries += 1;
+        // Records are much alike; if they are not, halving finds the place.
+        let guess = if tries <= GUESSES { next * room.bytes / len.max(1) } else { fits.midpoint(fails) };
+        next = guess.clamp(fits + 1, (fails - 1).max(fits + 1));
     }
-    (fits, best)
+    (fits, best.unwrap_or_else(|| with(0)))
+}
+
+/// How many of these answers could fit, whatever names are abbreviated to.
+fn possible(answers: &[Record], bytes: usize) -> usize {
+    let least = |record: &Record| match &record.data {
+        // Only these names are written in full.
+        Data::Srv { target, .. } => RECORD_HEAD + 6 + target.wire().len(),
+        _ => RECORD_HEAD,
+    };
+    let mut taken = 0;
+    let fits = |record: &&Record| {
+        taken += least(record);
+        taken <= bytes
+    };
+    answers.iter().take_while(fits).count()
 }
 
 fn addresses<'a>(reply: &'a Reply, answers: &[Record]) -> Vec<&'a Record> {
@@ -122,7 +142,7 @@ fn addresses<'a>(reply: &'a Reply, answers: &[Record]) -> Vec<&'a Record> {
         Data::Srv { target, .. } | Data::Ns(target) => Some(target.clone()),
         _ => None,
     };
-    let named: HashSet<Name> = answers.iter().chain(&reply.authorities).filter_map(named).collect();
+    let named: Set<Name> = answers.iter().chain(&reply.authorities).filter_map(named).collect();
     let wanted = |record: &&Record| !matches!(record.data, Data::Txt(_)) && named.contains(&record.owner);
     reply.additionals.iter().filter(wanted).collect()
 }

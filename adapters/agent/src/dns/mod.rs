@@ -31,3 +31,7 @@ mod zone;
 
 pub use self::fit::Truncation;
 pub use self::server::{Limits, Server, Setup, Sockets};
+
+/// Hashed quickly, and not so that peers could foresee it: names come from the network.
+type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+type Set<T> = std::collections::HashSet<T, foldhash::fast::RandomState>;

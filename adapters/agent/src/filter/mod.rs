@@ -75,6 +75,12 @@ impl Filter {
         Ok(Filter { expr: Some(bind::bind(expr, fields).map_err(FilterError)?) })
     }
 
+    /// Whether everything passes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.expr.is_none()
+    }
+
     /// Whether an object passes. Fields it does not have, or that are of another kind than was
     /// said, count as empty.
     #[must_use]

@@ -33,7 +33,7 @@ pub(super) async fn itself(site: &Site) -> Answer {
     let (meta, services, checks) = {
         let catalog = site.directory.catalog();
         let own = catalog.node(&name);
-        let meta = own.map_or(Value::Null, shape::node_meta);
+        let meta = own.map_or(Value::Null, |own| shape::value(&shape::NodeMeta(own)));
         (meta, own.map_or(0, |it| it.services().count()), own.map_or(0, |it| it.checks().count()))
     };
     let stats = node.stats().await.unwrap_or_default();

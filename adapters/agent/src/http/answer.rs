@@ -24,6 +24,8 @@ pub(crate) enum Body {
     Empty,
     Text(String),
     Json(Value),
+    /// JSON that is written already, without blanks.
+    Written(Bytes),
     /// Of another kind, which is named.
     Other(&'static str, Bytes),
     /// Lines of the log as they come.

@@ -1,6 +1,8 @@
 //! Answers kept as they were written out, for as long as nothing of what they show changes.
 //!
-//! Many clients ask for the same: building an answer costs a hundred times what finding it does.
+//! Many clients ask for the same: building an answer costs many times what finding it does. Each answer
+//! is kept with the count at which the part of the catalog that it shows changed last, so that changes
+//! elsewhere do not touch it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,9 +13,11 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use super::answer::{Answer, Body};
 
 /// Answers kept.
-const KEPT: usize = 256;
+const KEPT: usize = 4096;
+/// Bytes of all of them, without their names and header lines.
+const BYTES_MAX: usize = 16 << 20;
 /// Bytes of an answer that is kept.
-const ANSWER_MAX: usize = 128 << 10;
+const ANSWER_MAX: usize = 1 << 20;
 
 /// The last answers.
 #[derive(Default)]
@@ -21,80 +25,92 @@ pub(super) struct Cache(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// What the catalog had come to when they were built.
-    version: u64,
     answers: HashMap<String, Written>,
+    bytes: usize,
 }
 
 #[derive(Clone)]
 struct Written {
+    /// What the part of the catalog that it shows had come to, at the latest, when it was built.
+    stamp: u64,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
-impl Written {
-    fn answer(self) -> Answer {
-        let answer = Answer::new(StatusCode::OK, Body::Other("application/json", self.body));
-        Answer { headers: self.headers, ..answer }
-    }
-}
-
 impl Cache {
-    /// What was answered to this at this version.
-    pub(super) fn get(&self, version: u64, asked: &str) -> Option<Answer> {
+    /// What was answered to this, if that is what would be answered now.
+    pub(super) fn get(&self, stamp: u64, asked: &str) -> Option<Answer> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (kept.version == version).then(|| kept.answers.get(asked).cloned().map(Written::answer))?
+        let Written { headers, body, .. } = kept.answers.get(asked).filter(|it| it.stamp == stamp)?.clone();
+        Some(Answer { headers, ..Answer::new(StatusCode::OK, Body::Written(body)) })
     }
 
-    /// Keeps an answer that was built no earlier than at this version, if it is one to keep.
-    pub(super) fn put(&self, version: u64, asked: String, mut answer: Answer) -> Answer {
-        let Body::Json(value) = &answer.body else { return answer };
-        let Ok(bytes) = serde_json::to_vec(value) else { return answer };
-        let body = Bytes::from(bytes);
-        answer.body = Body::Other("application/json", body.clone());
+    /// Keeps an answer that was built no earlier than at this count, if it is one to keep.
+    pub(super) fn put(&self, stamp: u64, asked: String, answer: &Answer) {
+        let Body::Written(body) = &answer.body else { return };
         if answer.status != StatusCode::OK || body.len() > ANSWER_MAX {
-            return answer;
+            return;
         }
+        let written = Written { stamp, headers: answer.headers.clone(), body: body.clone() };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.version > version {
-            return answer;
+        if kept.answers.get(&asked).is_some_and(|it| it.stamp > stamp) {
+            return;
         }
-        if kept.version < version || kept.answers.len() >= KEPT {
-            kept.answers.clear();
-            kept.version = version;
+        if kept.answers.len() >= KEPT || kept.bytes + body.len() > BYTES_MAX {
+            // Those that are asked for come back at once.
+            *kept = Kept::default();
         }
-        kept.answers.insert(asked, Written { headers: answer.headers.clone(), body });
-        answer
+        kept.bytes += body.len();
+        if let Some(before) = kept.answers.insert(asked, written) {
+            kept.bytes -= before.body.len();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn answer(text: &str) -> Answer {
+        Answer::new(StatusCode::OK, Body::Written(text.to_owned().into()))
+    }
 
     fn text(answer: Option<Answer>) -> Option<String> {
         match answer?.body {
-            Body::Other(_, bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Body::Written(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn an_answer_is_kept_until_something_changes() {
+    fn an_answer_is_kept_until_what_it_shows_changes() {
         let cache = Cache::default();
-        cache.put(1, "a".into(), Answer::json(json!([1])));
-        cache.put(1, "b".into(), Answer::bad("no"));
+        cache.put(1, "a".into(), &answer("[1]"));
+        cache.put(1, "b".into(), &Answer::bad("no"));
         assert_eq!(text(cache.get(1, "a")).as_deref(), Some("[1]"));
         assert!(cache.get(1, "b").is_none(), "errors are not kept");
         assert!(cache.get(2, "a").is_none(), "it may have changed");
-        cache.put(2, "a".into(), Answer::json(json!([2])));
-        cache.put(1, "a".into(), Answer::json(json!([1])));
+        cache.put(2, "a".into(), &answer("[2]"));
+        cache.put(1, "a".into(), &answer("[1]"));
         assert_eq!(text(cache.get(2, "a")).as_deref(), Some("[2]"), "what is older does not come back");
-        for n in 0..10 * KEPT {
-            cache.put(2, n.to_string(), Answer::json(json!(n)));
+    }
+
+    #[test]
+    fn there_is_room_for_so_much() {
+        let cache = Cache::default();
+        for n in 0..3 * KEPT {
+            cache.put(2, n.to_string(), &answer("1"));
+            assert!(cache.0.lock().unwrap().answers.len() <= KEPT);
         }
-        assert!(cache.0.lock().unwrap().answers.len() <= KEPT);
+        let large = "x".repeat(ANSWER_MAX);
+        for n in 0..40 {
+            // Each twice: what stood in its place goes.
+            cache.put(2, format!("large {}", n / 2), &answer(&large));
+            let kept = cache.0.lock().unwrap();
+            assert!(kept.bytes <= BYTES_MAX);
+            assert_eq!(kept.bytes, kept.answers.values().map(|it| it.body.len()).sum::<usize>());
+        }
+        cache.put(2, "too large".into(), &answer(&format!("{large}x")));
+        assert!(cache.get(2, "too large").is_none());
     }
 }

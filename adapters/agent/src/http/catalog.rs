@@ -1,22 +1,25 @@
 //! `/v1/catalog/...` and `/v1/health/...`, reading (consul-http, sections 6 and 7).
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use tidings_core::registry::catalog::Catalog;
 use tidings_core::registry::check::Health;
 use tidings_core::registry::service::Text;
 
 use super::Site;
 use super::answer::Answer;
+use super::json;
 use super::near::Near;
 use super::params::Params;
 use super::reading::{Wanted, read};
-use super::shape;
+use super::shape::{self, CheckEntry};
 use crate::filter::selectors;
 use crate::go;
 
 /// A list of texts.
-fn words<'a>(texts: impl Iterator<Item = &'a Text>) -> Value {
-    texts.map(|text| Value::from(&**text)).collect()
+fn words<'a>(texts: impl Iterator<Item = &'a Text>) -> Vec<&'a str> {
+    texts.map(|text| &**text).collect()
 }
 
 pub(super) async fn nodes(site: &Site, params: &Params) -> Result<Answer, Answer> {
@@ -36,11 +39,12 @@ pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
         let index = catalog.services_index();
         if !params.has("node-meta") {
             let all = catalog.services();
-            let all = all.iter().map(|(name, tags)| (name.to_string(), words(tags.iter().copied())));
-            return (index, all.collect());
+            let all: BTreeMap<&str, Vec<&str>> =
+                all.iter().map(|(name, tags)| (&***name, words(tags.iter().copied()))).collect();
+            return (index, json::to_bytes(&all));
         }
         // Only those on nodes that have what is asked for.
-        let mut found = serde_json::Map::new();
+        let mut found = BTreeMap::new();
         for name in catalog.services().into_keys() {
             let mut tags: Vec<&Text> = catalog
                 .service(name)
@@ -50,10 +54,10 @@ pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
             tags.sort();
             tags.dedup();
             if catalog.service(name).any(|it| wanted.node(it.node)) {
-                found.insert(name.to_string(), words(tags.iter().copied()));
+                found.insert(&**name, words(tags.into_iter()));
             }
         }
-        (index, found.into())
+        (index, json::to_bytes(&found))
     })
 }
 
@@ -71,6 +75,21 @@ pub(super) async fn service(site: &Site, params: &Params, name: &str) -> Result<
     })
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfNode<'a> {
+    node: shape::NodeEntry<'a>,
+    services: Services<'a>,
+}
+
+/// The instances of a node. An empty list is shown as `null`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Services<'a> {
+    ById(BTreeMap<&'a str, shape::ServiceEntry<'a>>),
+    List(Option<Vec<shape::ServiceEntry<'a>>>),
+}
+
 /// A node with its instances, by ID or as a list.
 pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> Result<Answer, Answer> {
     if name.is_empty() {
@@ -80,19 +99,19 @@ pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> R
     read(site, params, |catalog| {
         let index = catalog.node_index(name);
         let Some(node) = catalog.node(name) else {
-            return (index, Value::Null);
+            return (index, json::to_bytes(&()));
         };
         let services = node.services().filter_map(|shown| {
-            let value = shape::service(shown, shown.record().service()?);
-            wanted.passes(&value).then(|| (shown.id().to_string(), value))
+            let entry = shape::service(shown, shown.record().service()?);
+            wanted.passes(&entry).then_some((&**shown.id(), entry))
         });
-        let services: Value = if as_list {
-            let list: Vec<Value> = services.map(|(_, value)| value).collect();
-            if list.is_empty() { Value::Null } else { list.into() }
+        let services = if as_list {
+            let list: Vec<_> = services.map(|(_, entry)| entry).collect();
+            Services::List(Some(list).filter(|list| !list.is_empty()))
         } else {
-            services.collect()
+            Services::ById(services.collect())
         };
-        (index, json!({ "Node": shape::node(node, &site.datacenter), "Services": services }))
+        (index, json::to_bytes(&OfNode { node: shape::node(node, &site.datacenter), services }))
     })
 }
 
@@ -100,48 +119,45 @@ pub(super) fn health_node(site: &Site, params: &Params, name: &str) -> Result<An
     if name.is_empty() {
         return Err(Answer::bad("Missing node name"));
     }
-    let checks = |catalog: &Catalog| {
+    health_checks(site, params, |catalog| {
         let checks = catalog.node(name).map(shape::all_checks).unwrap_or_default();
         (catalog.node_index(name), checks)
-    };
-    health_checks(site, params, checks)
+    })
 }
 
 pub(super) fn health_of_service(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     if name.is_empty() {
         return Err(Answer::bad("Missing service name"));
     }
-    let checks = |catalog: &Catalog| (catalog.service_index(name), shape::checks_of_service(catalog, name));
-    health_checks(site, params, checks)
+    health_checks(site, params, |catalog| {
+        (catalog.service_index(name), shape::checks_of_service(catalog, name))
+    })
 }
 
 pub(super) fn health_state(site: &Site, params: &Params, state: &str) -> Result<Answer, Answer> {
     if state.is_empty() {
         return Err(Answer::bad("Missing check state"));
     }
-    let checks = |catalog: &Catalog| {
+    health_checks(site, params, |catalog| {
         let checks = match (state, Health::from_word(state)) {
             ("any", _) => shape::checks_faring(catalog, None),
             (_, Some(health)) => shape::checks_faring(catalog, Some(health)),
             _ => Vec::new(),
         };
         (catalog.checks_index(), checks)
-    };
-    health_checks(site, params, checks)
+    })
 }
 
 fn health_checks(
     site: &Site,
     params: &Params,
-    checks: impl Fn(&Catalog) -> (u64, Vec<Value>),
+    checks: impl for<'a> Fn(&'a Catalog) -> (u64, Vec<CheckEntry<'a>>),
 ) -> Result<Answer, Answer> {
     let wanted = Wanted::of(params, selectors::CHECK)?;
     read(site, params, |catalog| {
         let (index, checks) = checks(catalog);
-        let on_wanted_node = |check: &Value| {
-            let node = check["Node"].as_str().and_then(|name| catalog.node(name));
-            node.is_some_and(|node| wanted.node(node))
-        };
+        let on_wanted_node =
+            |check: &CheckEntry<'_>| catalog.node(check.node).is_some_and(|node| wanted.node(node));
         (index, wanted.list(checks.into_iter().filter(on_wanted_node)))
     })
 }

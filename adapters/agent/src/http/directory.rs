@@ -2,12 +2,9 @@
 //! for which part of it to change.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tidings_core::View;
-use tidings_core::registry::RegistryView;
 use tidings_core::registry::catalog::{Catalog, Changes};
 use tidings_core::registry::service::Text;
 use tidings_tokio::Handle;
@@ -35,10 +32,6 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     node: Handle,
     catalog: RwLock<Catalog>,
-    /// What the catalog was made of last.
-    source: Mutex<(Arc<View>, Arc<RegistryView>)>,
-    /// Counts what it was made of.
-    version: AtomicU64,
     /// Who waits, by what for. The value is the catalog's count when that changed last.
     waiting: Mutex<HashMap<Watch, watch::Sender<u64>>>,
 }
@@ -50,9 +43,7 @@ impl Directory {
     pub fn new(node: Handle) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let catalog = RwLock::new(Catalog::new(u64::try_from(now.as_millis()).unwrap_or(u64::MAX / 2)));
-        let (source, waiting) = (Mutex::default(), Mutex::default());
-        let version = AtomicU64::new(0);
-        let directory = Directory(Arc::new(Inner { node, catalog, source, version, waiting }));
+        let directory = Directory(Arc::new(Inner { node, catalog, waiting: Mutex::default() }));
         directory.refresh();
         directory
     }
@@ -68,24 +59,12 @@ impl Directory {
         self.0.catalog.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Differs after every change of anything the catalog shows.
-    pub(crate) fn version(&self) -> u64 {
-        self.0.version.load(Ordering::Acquire)
-    }
-
     /// Brings the catalog up to date, and wakes who waits for what changed. What a node has
     /// confirmed is there after this.
     pub fn refresh(&self) {
         let (index, changes) = {
             let mut catalog = self.0.catalog.write().unwrap_or_else(PoisonError::into_inner);
-            let (view, registry) = (self.0.node.view(), self.0.node.registry());
-            let changes = catalog.update(&view, registry.records());
-            let mut source = self.0.source.lock().unwrap_or_else(PoisonError::into_inner);
-            if !(source.0.same(&view) && source.1.same(&registry)) {
-                *source = (view, registry);
-                // While nobody can look: whoever sees this count sees this catalog.
-                self.0.version.fetch_add(1, Ordering::Release);
-            }
+            let changes = catalog.update(&self.0.node.view(), self.0.node.registry().records());
             (catalog.index(), changes)
         };
         self.wake(index, &changes);

@@ -10,6 +10,8 @@ mod directory;
 mod events;
 pub(crate) mod fuzz;
 mod host;
+mod indent;
+mod json;
 mod live;
 mod local;
 mod metrics;
@@ -50,8 +52,6 @@ pub(crate) struct Site {
     cache: Cache,
     queries: Queries,
     positions: Positions,
-    /// Answers are always indented.
-    pretty: bool,
     datacenter: String,
     /// Where names are served.
     dns_port: Option<u16>,

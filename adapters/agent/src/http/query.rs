@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::Site;
 use super::answer::Answer;
 use super::decode::{self, Fields};
+use super::json;
 use super::near::Near;
 use super::params::{Params, Since};
 use super::reading;
@@ -147,7 +148,7 @@ fn missing(id: &str) -> String {
 }
 
 fn told(value: Value, index: u64) -> Answer {
-    reading::told((index, value), "leader")
+    reading::told((index, json::to_bytes(&value)), "leader")
 }
 
 /// What there is now, or once something has changed.
@@ -284,7 +285,7 @@ async fn execute(site: &Site, params: &Params, name: &str) -> Result<Answer, Ans
             dice.shuffle(&mut found);
         }
         near.sort(&mut found, |it| it.node.name());
-        found.iter().map(|it| shape::health(it, &site.datacenter)).collect()
+        found.iter().map(|it| shape::value(&shape::health(it, &site.datacenter))).collect()
     };
     nodes.retain(|entry| fares_well(entry, wanted, only_passing) && is_wanted(entry, wanted));
     nodes.truncate(limit);

@@ -3,23 +3,26 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
-use serde_json::Value;
+use serde::Serialize;
 use tidings_core::registry::catalog::{Catalog, Instance, Node};
 use tidings_core::registry::service::Text;
 use tokio::time::Instant;
 
 use super::Site;
-use super::answer::Answer;
+use super::answer::{Answer, Body};
 use super::directory::Watch;
+use super::json;
 use super::params::Params;
+use super::shape;
 use crate::filter::{Filter, schema};
 
 /// The header line with the count at which what was read changed last.
 const INDEX: &str = "x-consul-index";
 
-/// What an endpoint reads at one moment: the count at which it changed last, and the answer.
-pub(super) type Read = (u64, Value);
+/// What an endpoint reads at one moment: the count at which it changed last, and the answer as JSON.
+pub(super) type Read = (u64, Bytes);
 
 /// Reads.
 ///
@@ -72,8 +75,8 @@ fn spread(wait: Duration) -> Duration {
 }
 
 /// What was read, with the header lines that say so.
-pub(super) fn told((index, value): Read, consistency: &str) -> Answer {
-    Answer::json(value)
+pub(super) fn told((index, json): Read, consistency: &str) -> Answer {
+    Answer::new(StatusCode::OK, Body::Written(json))
         .with(INDEX, index.max(1))
         .with("x-consul-knownleader", "true")
         .with("x-consul-lastcontact", "0")
@@ -122,13 +125,22 @@ impl Wanted {
         self.node(instance.node) && self.tags.iter().all(has)
     }
 
-    /// Those of a list that pass the filter.
-    pub(super) fn list(&self, values: impl IntoIterator<Item = Value>) -> Value {
-        values.into_iter().filter(|value| self.filter.matches(value)).collect()
+    /// Those of a list that pass the filter, written out.
+    pub(super) fn list<T: Serialize>(&self, entries: impl IntoIterator<Item = T>) -> Bytes {
+        let mut out = Vec::with_capacity(1024);
+        for entry in entries.into_iter().filter(|entry| self.passes(entry)) {
+            out.push(if out.is_empty() { b'[' } else { b',' });
+            json::write(&mut out, &entry);
+        }
+        if out.is_empty() {
+            out.push(b'[');
+        }
+        out.push(b']');
+        out.into()
     }
 
     /// Whether something passes the filter.
-    pub(super) fn passes(&self, value: &Value) -> bool {
-        self.filter.matches(value)
+    pub(super) fn passes(&self, entry: &impl Serialize) -> bool {
+        self.filter.is_empty() || self.filter.matches(&shape::value(entry))
     }
 }

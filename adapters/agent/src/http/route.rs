@@ -1,6 +1,7 @@
 //! Which request is whose.
 
 use http::{HeaderMap, Method, StatusCode};
+use tidings_core::registry::catalog::Catalog;
 use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
@@ -212,10 +213,10 @@ async fn answer(site: &Site, request: Request) -> Answer {
         Err(words) => return Answer::bad(words),
     };
     let request = Request { params: request.params.without(&["index", "wait", "hash"]), ..request };
-    let now = || look_up(site, *call, &argument, &request);
+    let now = || look_up(site, *call, &watch, &argument, &request);
     match waiting {
         Some(Waiting { since: Since::Index(index), wait }) => {
-            reading::wait(site, watch, index, wait, now).await
+            reading::wait(site, watch.clone(), index, wait, now).await
         }
         _ => now().await,
     }
@@ -235,18 +236,32 @@ fn watched(call: Call, argument: &str) -> Option<Watch> {
     })
 }
 
-/// The answer to a look-up of the catalog as it is now. One that depends on nothing else is kept: who
-/// wants an order by distance is answered for himself.
-async fn look_up(site: &Site, call: Call, argument: &str, request: &Request) -> Answer {
-    if site.pretty || request.params.has("near") || request.params.has("pretty") {
+/// The answer to a look-up of this part of the catalog as it is now. One that depends on nothing else is
+/// kept: who wants an order by distance is answered for himself.
+async fn look_up(site: &Site, call: Call, part: &Watch, argument: &str, request: &Request) -> Answer {
+    if request.params.has("near") {
         return carry_out(site, call, argument, request).await;
     }
-    let asked = request.params.name(&request.path);
+    let asked = request.params.without(&["pretty", "token"]).name(&request.path);
     // Before the catalog is looked at, so that nothing old is ever kept for something new.
-    let version = site.directory.version();
-    match site.cache.get(version, &asked) {
-        Some(answer) => answer,
-        None => site.cache.put(version, asked, carry_out(site, call, argument, request).await),
+    let stamp = stamp(&site.directory.catalog(), part);
+    if let Some(answer) = site.cache.get(stamp, &asked) {
+        return answer;
+    }
+    let answer = carry_out(site, call, argument, request).await;
+    site.cache.put(stamp, asked, &answer);
+    answer
+}
+
+/// Differs after every change of a part of the catalog, or of the nodes by whose meta data its entries may
+/// be chosen.
+fn stamp(catalog: &Catalog, part: &Watch) -> u64 {
+    match part {
+        Watch::Nodes => catalog.nodes_index(),
+        Watch::Services => catalog.services_index().max(catalog.nodes_index()),
+        Watch::Checks => catalog.checks_index().max(catalog.nodes_index()),
+        Watch::Service(name) => catalog.service_index(name),
+        Watch::Node(name) => catalog.node_index(name),
     }
 }
 

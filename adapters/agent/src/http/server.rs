@@ -21,7 +21,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
-use serde::Serialize as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,6 +32,8 @@ use super::answer::{Answer, Body};
 use super::cache::Cache;
 use super::directory::Directory;
 use super::events::EventLog;
+use super::indent::indent;
+use super::json;
 use super::live::Payload;
 use super::params::Params;
 use super::query::Queries;
@@ -155,7 +156,6 @@ impl Server {
             cache,
             queries: Queries::new(queries),
             positions: Positions::default(),
-            pretty,
             events,
             directory,
             control,
@@ -357,7 +357,9 @@ fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     let (kind, bytes) = match answer.body {
         Body::Empty | Body::Log { .. } => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
-        Body::Json(value) => (Some("application/json"), json(&value, pretty)),
+        Body::Json(value) => (Some("application/json"), rendered(&value, pretty)),
+        Body::Written(bytes) if pretty => (Some("application/json"), indent(&bytes).into()),
+        Body::Written(bytes) => (Some("application/json"), bytes),
         Body::Other(kind, bytes) => (Some(kind), bytes),
     };
     let compressed = (gzip && !bytes.is_empty()).then(|| compress(&bytes)).flatten();
@@ -381,20 +383,10 @@ fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     response
 }
 
-/// Compact, or indented by four and with an end of line.
-fn json(value: &Value, pretty: bool) -> Bytes {
-    if !pretty {
-        return serde_json::to_vec(value).unwrap_or_default().into();
-    }
-    let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    if value.serialize(&mut serializer).is_err() {
-        // Writing to memory does not fail.
-        return value.to_string().into();
-    }
-    out.push(b'\n');
-    out.into()
+/// Compact, or indented.
+fn rendered(value: &Value, pretty: bool) -> Bytes {
+    let written = json::to_bytes(value);
+    if pretty { indent(&written).into() } else { written }
 }
 
 fn compress(bytes: &[u8]) -> Option<Bytes> {

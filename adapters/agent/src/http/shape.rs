@@ -1,232 +1,445 @@
 //! Answers about nodes, instances and checks, as JSON (consul-http, sections 4 to 7).
+//!
+//! They are written out straight from the catalog, field after field: a look-up that is not kept costs
+//! little more than copying its texts.
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::Serializer;
+use serde_json::{Value, json};
 use tidings_core::registry::catalog::{Catalog, Instance, Node, Shown};
 use tidings_core::registry::check::{Check, CheckSpec, Definition, Health};
 use tidings_core::registry::node::NodeInfo;
-use tidings_core::registry::service::{Address, Service, Text};
+use tidings_core::registry::service::{Address, Service, Text, Weights};
 
 /// The check every member has.
 pub(super) const SERF_HEALTH: &str = "serfHealth";
+/// What every agent says of itself.
+const SEGMENT: &str = "consul-network-segment";
 
-/// Where a node is.
-pub(super) fn address(node: &Node) -> String {
-    match (node.gossip_addr(), node.info()) {
-        (Some(addr), _) => addr.ip().to_string(),
-        (None, info) => info.map(|info| info.address.to_string()).unwrap_or_default(),
-    }
+/// A node, in a listing of its own or beside an instance.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct NodeEntry<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    node: &'a str,
+    address: Place<'a>,
+    datacenter: &'a str,
+    tagged_addresses: NodeAddresses<'a>,
+    meta: NodeMeta<'a>,
+    create_index: u64,
+    modify_index: u64,
 }
 
-/// What is known of a node under these names, for a listing of its own (`Meta`) or of instances
-/// (`NodeMeta`).
-pub(super) fn node(node: &Node, dc: &str) -> Value {
+/// A node, and the data centre of those that do not say.
+pub(super) fn node<'a>(node: &'a Node, dc: &'a str) -> NodeEntry<'a> {
     let info = node.info();
-    json!({
-        "ID": info.map_or("", |info| &info.id),
-        "Node": &**node.name(),
-        "Address": address(node),
-        "Datacenter": datacenter(info, dc),
-        "TaggedAddresses": node_addresses(node),
-        "Meta": node_meta(node),
-        "CreateIndex": node.created,
-        "ModifyIndex": node.modified,
-    })
+    NodeEntry {
+        id: info.map_or("", |info| &info.id),
+        node: node.name(),
+        address: Place(node),
+        datacenter: datacenter(info, dc),
+        tagged_addresses: NodeAddresses(node),
+        meta: NodeMeta(node),
+        create_index: node.created,
+        modify_index: node.modified,
+    }
 }
 
 fn datacenter<'a>(info: Option<&'a NodeInfo>, dc: &'a str) -> &'a str {
     info.map(|info| &*info.datacenter).filter(|own| !own.is_empty()).unwrap_or(dc)
 }
 
-/// A member's address under the names of its family; of others what was written.
-fn node_addresses(node: &Node) -> Value {
-    let mut all: Map<String, Value> = node
-        .info()
-        .into_iter()
-        .flat_map(|info| &info.tagged_addresses)
-        .map(|(name, address)| (name.to_string(), json!(&**address)))
-        .collect();
-    if let Some(addr) = node.gossip_addr() {
-        let family = if matches!(addr.ip(), IpAddr::V4(_)) { "ipv4" } else { "ipv6" };
-        for name in ["lan", "wan"] {
-            for name in [name.to_owned(), format!("{name}_{family}")] {
-                all.entry(name).or_insert_with(|| json!(addr.ip().to_string()));
-            }
+/// Where a node is.
+struct Place<'a>(&'a Node);
+
+impl Serialize for Place<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.0.gossip_addr(), self.0.info()) {
+            (Some(addr), _) => addr.ip().serialize(serializer),
+            (None, info) => serializer.serialize_str(info.map_or("", |info| &info.address)),
         }
     }
-    if all.is_empty() { Value::Null } else { all.into() }
+}
+
+/// A member's address under the names of its family; of others what was written.
+struct NodeAddresses<'a>(&'a Node);
+
+impl Serialize for NodeAddresses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let told = self.0.info().map_or(&[] as &[(Text, Text)], |info| &info.tagged_addresses);
+        let own = self.0.gossip_addr().map(|addr| addr.ip());
+        let names = match own {
+            Some(IpAddr::V4(_)) => ["lan", "lan_ipv4", "wan", "wan_ipv4"],
+            _ => ["lan", "lan_ipv6", "wan", "wan_ipv6"],
+        };
+        let given = |name: &str| told.iter().any(|(told, _)| **told == *name);
+        let own = own.into_iter().flat_map(|addr| names.map(|name| (name, addr)));
+        let own = own.filter(|(name, _)| !given(name)).map(|(name, addr)| (name, Either::Own(addr)));
+        let told = told.iter().map(|(name, text)| (&**name, Either::Told(text)));
+        map_or_null(serializer, told.chain(own))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Either<'a> {
+    Own(IpAddr),
+    Told(&'a str),
+}
+
+/// A map; `null` if it is empty.
+fn map_or_null<S: Serializer, K: Serialize, V: Serialize>(
+    serializer: S,
+    entries: impl Iterator<Item = (K, V)>,
+) -> Result<S::Ok, S::Error> {
+    let mut entries = entries.peekable();
+    if entries.peek().is_none() {
+        return serializer.serialize_none();
+    }
+    serializer.collect_map(entries)
 }
 
 /// A node's meta data; agents always have one entry that clients look for.
-pub(super) fn node_meta(node: &Node) -> Value {
-    let mut meta = texts_by_name(node.info().map_or(&[], |info| &info.meta));
-    if node.member().is_some() {
-        meta.entry("consul-network-segment").or_insert_with(|| json!(""));
+pub(super) struct NodeMeta<'a>(pub(super) &'a Node);
+
+impl Serialize for NodeMeta<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let told = self.0.info().map_or(&[] as &[(Text, Text)], |info| &info.meta);
+        let lacking = self.0.member().is_some() && told.iter().all(|(name, _)| **name != *SEGMENT);
+        let told = told.iter().map(|(name, text)| (&**name, &**text));
+        map_or_null(serializer, told.chain(lacking.then_some((SEGMENT, ""))))
     }
-    if meta.is_empty() { Value::Null } else { meta.into() }
 }
 
-fn texts_by_name(pairs: &[(Text, Text)]) -> Map<String, Value> {
-    pairs.iter().map(|(name, text)| (name.to_string(), json!(&**text))).collect()
+/// Texts by name.
+struct Meta<'a>(&'a [(Text, Text)]);
+
+impl Serialize for Meta<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, text)| (&**name, &**text)))
+    }
 }
 
-fn null_if_empty(map: Map<String, Value>) -> Value {
-    if map.is_empty() { Value::Null } else { map.into() }
+/// The same; `null` if there are none.
+struct MetaOrNull<'a>(&'a [(Text, Text)]);
+
+impl Serialize for MetaOrNull<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        map_or_null(serializer, self.0.iter().map(|(name, text)| (&**name, &**text)))
+    }
 }
 
-fn addresses(pairs: &[(Text, Address)]) -> Option<Value> {
-    let of = |address: &Address| json!({ "Address": &*address.address, "Port": address.port });
-    let map: Map<String, Value> = pairs.iter().map(|(name, it)| (name.to_string(), of(it))).collect();
-    (!map.is_empty()).then(|| map.into())
+/// A list of texts.
+struct Texts<'a>(&'a [Text]);
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|text| &**text))
+    }
 }
 
-fn weights(service: &Service) -> Value {
-    json!({ "Passing": service.weights.passing, "Warning": service.weights.warning })
+/// Further addresses by name.
+struct Addresses<'a>(&'a [(Text, Address)]);
+
+impl Addresses<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-fn tags(tags: &[Text]) -> Vec<&str> {
-    tags.iter().map(|tag| &**tag).collect()
+impl Serialize for Addresses<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct At<'a> {
+            address: &'a str,
+            port: i64,
+        }
+        serializer.collect_map(self.0.iter().map(|(name, it)| {
+            let at = At { address: &it.address, port: it.port };
+            (&**name, at)
+        }))
+    }
 }
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Weighed {
+    passing: u16,
+    warning: u16,
+}
+
+impl From<Weights> for Weighed {
+    fn from(weights: Weights) -> Self {
+        Weighed { passing: weights.passing, warning: weights.warning }
+    }
+}
+
+/// What only a service mesh has.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Proxy {
+    mesh_gateway: Nothing,
+    expose: Nothing,
+}
+
+/// `{}`
+#[derive(Default, Serialize)]
+struct Nothing {}
 
 /// An instance as its own agent shows it.
 pub(super) fn own_service(id: &str, service: &Service) -> Value {
-    let mut value = json!({
-        "ID": id,
-        "Service": &*service.name,
-        "Tags": tags(&service.tags),
-        "Meta": texts_by_name(&service.meta),
-        "Port": service.port,
-        "Address": &*service.address,
-        "Weights": weights(service),
-        "EnableTagOverride": service.enable_tag_override,
-    });
-    put(&mut value, "TaggedAddresses", addresses(&service.tagged_addresses));
-    value
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Entry<'a> {
+        #[serde(rename = "ID")]
+        id: &'a str,
+        service: &'a str,
+        tags: Texts<'a>,
+        meta: Meta<'a>,
+        port: i64,
+        address: &'a str,
+        #[serde(skip_serializing_if = "Addresses::is_empty")]
+        tagged_addresses: Addresses<'a>,
+        weights: Weighed,
+        enable_tag_override: bool,
+    }
+    value(&Entry {
+        id,
+        service: &service.name,
+        tags: Texts(&service.tags),
+        meta: Meta(&service.meta),
+        port: service.port,
+        address: &service.address,
+        tagged_addresses: Addresses(&service.tagged_addresses),
+        weights: service.weights.into(),
+        enable_tag_override: service.enable_tag_override,
+    })
+}
+
+/// As a value, for what is looked at once more.
+pub(super) fn value(entry: &impl Serialize) -> Value {
+    // Nothing here has keys that are no texts, or numbers that are none.
+    serde_json::to_value(entry).unwrap_or_default()
 }
 
 /// An instance in the listing of a node, or beside its node and checks.
-pub(super) fn service(shown: &Shown, service: &Service) -> Value {
-    let mut value = json!({
-        "ID": &**shown.id(),
-        "Service": &*service.name,
-        "Tags": tags(&service.tags),
-        "Address": &*service.address,
-        "Meta": null_if_empty(texts_by_name(&service.meta)),
-        "Port": service.port,
-        "Weights": weights(service),
-        "EnableTagOverride": service.enable_tag_override,
-        "Proxy": { "MeshGateway": {}, "Expose": {} },
-        "Connect": {},
-        "CreateIndex": shown.created,
-        "ModifyIndex": shown.modified,
-    });
-    put(&mut value, "TaggedAddresses", addresses(&service.tagged_addresses));
-    value
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ServiceEntry<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    service: &'a str,
+    tags: Texts<'a>,
+    address: &'a str,
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    tagged_addresses: Addresses<'a>,
+    meta: MetaOrNull<'a>,
+    port: i64,
+    weights: Weighed,
+    enable_tag_override: bool,
+    proxy: Proxy,
+    connect: Nothing,
+    create_index: u64,
+    modify_index: u64,
+}
+
+/// An instance, as it is shown and as it is.
+pub(super) fn service<'a>(shown: &'a Shown, service: &'a Service) -> ServiceEntry<'a> {
+    ServiceEntry {
+        id: shown.id(),
+        service: &service.name,
+        tags: Texts(&service.tags),
+        address: &service.address,
+        tagged_addresses: Addresses(&service.tagged_addresses),
+        meta: MetaOrNull(&service.meta),
+        port: service.port,
+        weights: service.weights.into(),
+        enable_tag_override: service.enable_tag_override,
+        proxy: Proxy::default(),
+        connect: Nothing {},
+        create_index: shown.created,
+        modify_index: shown.modified,
+    }
 }
 
 /// An instance in the catalog: everything in one object.
-pub(super) fn catalog_service(instance: &Instance<'_>, dc: &str) -> Value {
-    let Instance { node, shown, service } = instance;
-    let info = node.info();
-    let mut value = json!({
-        "ID": info.map_or("", |info| &info.id),
-        "Node": &**node.name(),
-        "Address": address(node),
-        "Datacenter": datacenter(info, dc),
-        "TaggedAddresses": node_addresses(node),
-        "NodeMeta": node_meta(node),
-        "ServiceKind": "",
-        "ServiceID": &**shown.id(),
-        "ServiceName": &*service.name,
-        "ServiceTags": tags(&service.tags),
-        "ServiceAddress": &*service.address,
-        "ServiceWeights": weights(service),
-        "ServiceMeta": texts_by_name(&service.meta),
-        "ServicePort": service.port,
-        "ServiceEnableTagOverride": service.enable_tag_override,
-        "ServiceProxy": { "MeshGateway": {}, "Expose": {} },
-        "ServiceConnect": {},
-        "CreateIndex": shown.created,
-        "ModifyIndex": shown.modified,
-    });
-    put(&mut value, "ServiceTaggedAddresses", addresses(&service.tagged_addresses));
-    value
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CatalogEntry<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    node: &'a str,
+    address: Place<'a>,
+    datacenter: &'a str,
+    tagged_addresses: NodeAddresses<'a>,
+    node_meta: NodeMeta<'a>,
+    service_kind: &'static str,
+    #[serde(rename = "ServiceID")]
+    service_id: &'a str,
+    service_name: &'a str,
+    service_tags: Texts<'a>,
+    service_address: &'a str,
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    service_tagged_addresses: Addresses<'a>,
+    service_weights: Weighed,
+    service_meta: Meta<'a>,
+    service_port: i64,
+    service_enable_tag_override: bool,
+    service_proxy: Proxy,
+    service_connect: Nothing,
+    create_index: u64,
+    modify_index: u64,
 }
 
-fn put(value: &mut Value, key: &str, entry: Option<Value>) {
-    if let (Some(map), Some(entry)) = (value.as_object_mut(), entry) {
-        map.insert(key.to_owned(), entry);
+pub(super) fn catalog_service<'a>(instance: &Instance<'a>, dc: &'a str) -> CatalogEntry<'a> {
+    let Instance { node, shown, service } = *instance;
+    let info = node.info();
+    CatalogEntry {
+        id: info.map_or("", |info| &info.id),
+        node: node.name(),
+        address: Place(node),
+        datacenter: datacenter(info, dc),
+        tagged_addresses: NodeAddresses(node),
+        node_meta: NodeMeta(node),
+        service_kind: "",
+        service_id: shown.id(),
+        service_name: &service.name,
+        service_tags: Texts(&service.tags),
+        service_address: &service.address,
+        service_tagged_addresses: Addresses(&service.tagged_addresses),
+        service_weights: service.weights.into(),
+        service_meta: Meta(&service.meta),
+        service_port: service.port,
+        service_enable_tag_override: service.enable_tag_override,
+        service_proxy: Proxy::default(),
+        service_connect: Nothing {},
+        create_index: shown.created,
+        modify_index: shown.modified,
     }
 }
 
 /// A check in the catalog.
-fn check(node: &str, id: &str, check: &Check, created: u64, modified: u64) -> Value {
-    json!({
-        "Node": node,
-        "CheckID": id,
-        "Name": &*check.name,
-        "Status": check.status.as_str(),
-        "Notes": &*check.notes,
-        "Output": &*check.output,
-        "ServiceID": &*check.service_id,
-        "ServiceName": &*check.service_name,
-        "ServiceTags": tags(&check.service_tags),
-        "Type": &*check.kind,
-        "Definition": check.definition.as_deref().map_or_else(|| json!({}), definition),
-        "CreateIndex": created,
-        "ModifyIndex": modified,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CheckEntry<'a> {
+    pub(super) node: &'a str,
+    #[serde(rename = "CheckID")]
+    id: &'a str,
+    name: &'a str,
+    status: &'static str,
+    notes: &'a str,
+    output: &'a str,
+    #[serde(rename = "ServiceID")]
+    service_id: &'a str,
+    service_name: &'a str,
+    service_tags: Texts<'a>,
+    r#type: &'a str,
+    definition: Defined<'a>,
+    create_index: u64,
+    modify_index: u64,
+}
+
+impl<'a> CheckEntry<'a> {
+    fn new(node: &'a str, id: &'a str, check: &'a Check) -> Self {
+        CheckEntry {
+            node,
+            id,
+            name: &check.name,
+            status: check.status.as_str(),
+            notes: &check.notes,
+            output: &check.output,
+            service_id: &check.service_id,
+            service_name: &check.service_name,
+            service_tags: Texts(&check.service_tags),
+            r#type: &check.kind,
+            definition: Defined(check.definition.as_deref()),
+            create_index: 0,
+            modify_index: 0,
+        }
+    }
 }
 
 /// What of a definition was given.
-fn definition(it: &Definition) -> Value {
-    let mut shown = Map::new();
-    for (name, text) in [("HTTP", &it.http), ("Method", &it.method), ("Body", &it.body), ("TCP", &it.tcp)] {
-        if !text.is_empty() {
-            shown.insert(name.to_owned(), json!(&**text));
+struct Defined<'a>(Option<&'a Definition>);
+
+impl Serialize for Defined<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+
+        let mut map = serializer.serialize_map(None)?;
+        let Some(it) = self.0 else { return map.end() };
+        for (name, text) in [("HTTP", &it.http), ("Method", &it.method), ("Body", &it.body), ("TCP", &it.tcp)]
+        {
+            if !text.is_empty() {
+                map.serialize_entry(name, &**text)?;
+            }
         }
-    }
-    let after = "DeregisterCriticalServiceAfter";
-    for (name, time) in [("Interval", it.interval), ("Timeout", it.timeout), (after, it.deregister_after)] {
-        if !time.is_zero() {
-            shown.insert(name.to_owned(), json!(crate::duration::format(time)));
+        let after = "DeregisterCriticalServiceAfter";
+        for (name, time) in [("Interval", it.interval), ("Timeout", it.timeout), (after, it.deregister_after)]
+        {
+            if !time.is_zero() {
+                map.serialize_entry(name, &crate::duration::format(time))?;
+            }
         }
+        if !it.header.is_empty() {
+            map.serialize_entry("Header", &Headers(&it.header))?;
+        }
+        if it.tls_skip_verify {
+            map.serialize_entry("TLSSkipVerify", &true)?;
+        }
+        map.end()
     }
-    if !it.header.is_empty() {
-        let header = it.header.iter().map(|(name, values)| (name.to_string(), json!(tags(values))));
-        shown.insert("Header".to_owned(), header.collect());
-    }
-    if it.tls_skip_verify {
-        shown.insert("TLSSkipVerify".to_owned(), json!(true));
-    }
-    shown.into()
 }
 
-fn shown_check(node: &Node, shown: &Shown) -> Option<Value> {
-    let it = shown.record().check()?;
-    Some(check(node.name(), shown.id(), it, shown.created, shown.modified))
+struct Headers<'a>(&'a [(Text, Box<[Text]>)]);
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, values)| (&**name, Texts(values))))
+    }
+}
+
+fn shown_check<'a>(node: &'a Node, shown: &'a Shown) -> Option<CheckEntry<'a>> {
+    let entry = CheckEntry::new(node.name(), shown.id(), shown.record().check()?);
+    Some(CheckEntry { create_index: shown.created, modify_index: shown.modified, ..entry })
 }
 
 /// The check that shows how a member stands; `None`: it is no member.
-fn serf_health(node: &Node) -> Option<Value> {
+fn serf_health(node: &Node) -> Option<CheckEntry<'_>> {
     let status = node.membership()?;
     let output =
         if status == Health::Passing { "Agent alive and reachable" } else { "Agent not live or unreachable" };
-    let it = Check { name: "Serf Health Status".into(), status, output: output.into(), ..Check::default() };
-    Some(check(node.name(), SERF_HEALTH, &it, node.created, node.status_modified))
+    Some(CheckEntry {
+        node: node.name(),
+        id: SERF_HEALTH,
+        name: "Serf Health Status",
+        status: status.as_str(),
+        notes: "",
+        output,
+        service_id: "",
+        service_name: "",
+        service_tags: Texts(&[]),
+        r#type: "",
+        definition: Defined(None),
+        create_index: node.created,
+        modify_index: node.status_modified,
+    })
 }
 
 /// The checks of a node itself, by ID.
-fn node_checks(node: &Node) -> Vec<Value> {
-    let mut checks: Vec<Value> = node.checks_of("").filter_map(|shown| shown_check(node, shown)).collect();
+fn node_checks(node: &Node) -> Vec<CheckEntry<'_>> {
+    let mut checks: Vec<_> = node.checks_of("").filter_map(|shown| shown_check(node, shown)).collect();
     checks.extend(serf_health(node));
-    checks.sort_by(|a, b| a["CheckID"].as_str().cmp(&b["CheckID"].as_str()));
+    checks.sort_by_key(|check| check.id);
     checks
 }
 
 /// All checks of a node and of its instances.
-pub(super) fn all_checks(node: &Node) -> Vec<Value> {
+pub(super) fn all_checks(node: &Node) -> Vec<CheckEntry<'_>> {
     let mut checks = node_checks(node);
     let of_services = node
         .checks()
@@ -236,16 +449,16 @@ pub(super) fn all_checks(node: &Node) -> Vec<Value> {
 }
 
 /// The checks of the instances of a service, without those of their nodes.
-pub(super) fn checks_of_service(catalog: &Catalog, name: &str) -> Vec<Value> {
-    let checks = catalog.service(name).flat_map(|instance| {
-        let Instance { node, shown, .. } = instance;
-        node.checks_of(shown.id()).filter_map(move |shown| shown_check(node, shown))
-    });
-    checks.collect()
+pub(super) fn checks_of_service<'a>(catalog: &'a Catalog, name: &str) -> Vec<CheckEntry<'a>> {
+    let mut checks = Vec::new();
+    for Instance { node, shown, .. } in catalog.service(name) {
+        checks.extend(node.checks_of(shown.id()).filter_map(|shown| shown_check(node, shown)));
+    }
+    checks
 }
 
 /// All checks that fare like this; `None`: all.
-pub(super) fn checks_faring(catalog: &Catalog, health: Option<Health>) -> Vec<Value> {
+pub(super) fn checks_faring(catalog: &Catalog, health: Option<Health>) -> Vec<CheckEntry<'_>> {
     let wanted = |status: Health| health.is_none_or(|health| health == status);
     let mut checks = Vec::new();
     for status in [Health::Passing, Health::Warning, Health::Critical].into_iter().filter(|it| wanted(*it)) {
@@ -258,21 +471,25 @@ pub(super) fn checks_faring(catalog: &Catalog, health: Option<Health>) -> Vec<Va
 }
 
 /// An instance with its node and all checks that count for it.
-pub(super) fn health(instance: &Instance<'_>, dc: &str) -> Value {
-    let mut checks = node_checks(instance.node);
-    let own = instance.node.checks_of(instance.shown.id());
-    checks.extend(own.filter_map(|shown| shown_check(instance.node, shown)));
-    json!({
-        "Node": node(instance.node, dc),
-        "Service": service(instance.shown, instance.service),
-        "Checks": checks,
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct HealthEntry<'a> {
+    node: NodeEntry<'a>,
+    service: ServiceEntry<'a>,
+    checks: Vec<CheckEntry<'a>>,
+}
+
+pub(super) fn health<'a>(instance: &Instance<'a>, dc: &'a str) -> HealthEntry<'a> {
+    let Instance { node: at, shown, service: it } = *instance;
+    let mut checks = node_checks(at);
+    checks.extend(at.checks_of(shown.id()).filter_map(|shown| shown_check(at, shown)));
+    HealthEntry { node: node(at, dc), service: service(shown, it), checks }
 }
 
 /// A check as its own agent shows it; `known` is what all are told of it.
 pub(super) fn own_check(node: &str, spec: &CheckSpec, status: Health, output: &Text, known: &Check) -> Value {
-    let it = Check { status, output: output.clone(), ..known.clone() };
-    check(node, &spec.id, &it, 0, 0)
+    let entry = CheckEntry::new(node, &spec.id, known);
+    value(&CheckEntry { status: status.as_str(), output, ..entry })
 }
 
 /// A check beside the state of a whole instance, where the original shows it without its kind and
