@@ -130,3 +130,74 @@ fn a_later_run_removes_what_stands_in_no_file_any_more() {
     let found = request(addr, "GET", "/v1/agent/checks", "").json();
     assert_eq!(found["c"]["Status"], json!("warning"));
 }
+
+fn origin(answer: &Answer) -> Option<&str> {
+    answer.headers.get("access-control-allow-origin").map(String::as_str)
+}
+
+#[test]
+fn what_files_say_of_http_and_of_checks_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = json!({
+        "response_headers": {"Access-Control-Allow-Origin": "*"},
+        "block_endpoints": ["/v1/agent/leave"],
+    });
+    write(dir.path(), "a.json", &json!({"http_config": rules, "discard_check_output": true}));
+    let agent = start(dir.path(), &FLAGS);
+    let addr = http(&agent);
+    let blocked = request(addr, "PUT", "/v1/agent/leave", "");
+    assert_eq!((blocked.status, blocked.text()), (403, "Endpoint is blocked by agent configuration".into()));
+    assert_eq!(origin(&blocked), Some("*"));
+    let unknown = request(addr, "GET", "/v1/nothing", "");
+    assert_eq!((unknown.status, origin(&unknown)), (404, None));
+
+    put(addr, "/v1/agent/check/register", r#"{"Name": "c", "TTL": "10m"}"#);
+    put(addr, "/v1/agent/check/warn/c?note=words", "");
+    let check = &request(addr, "GET", "/v1/agent/checks", "").json()["c"];
+    assert_eq!((&check["Status"], &check["Output"]), (&json!("warning"), &json!("")));
+
+    write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["10.0.0.0/8"]}}));
+    let agent = start(dir.path(), &FLAGS);
+    let addr = http(&agent);
+    let refused = request(addr, "PUT", "/v1/agent/maintenance?enable=true", "");
+    assert_eq!((refused.status, refused.text()), (403, "Access is restricted".into()));
+    assert_eq!(request(addr, "GET", "/v1/agent/self", "").status, 200);
+
+    write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["here"]}}));
+    let (status, said) = start(dir.path(), &FLAGS).end();
+    assert_eq!(status, Some(1));
+    assert!(said.contains("Invalid http_config.allow_write_http_from: 'here'"), "{said}");
+}
+
+/// How long the address of the node may be kept, as the DNS says.
+fn ttl(dns: SocketAddr) -> u32 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let question = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x05alpha\x04node\x06consul\0\0\x01\0\x01";
+    socket.send_to(question, dns).unwrap();
+    let mut answer = [0; 512];
+    let len = socket.recv(&mut answer).unwrap();
+    let record = b"\xc0\x0c\0\x01\0\x01";
+    let place = answer[..len].windows(record.len()).position(|six| six == record).expect("an address");
+    u32::from_be_bytes(answer[place + 6..place + 10].try_into().unwrap())
+}
+
+#[test]
+fn what_files_say_of_dns_is_read_again_and_questions_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "a.json", &json!({"dns_config": {"node_ttl": "7s"}}));
+    let agent = start(dir.path(), &[FLAGS[0], FLAGS[1], "-dns-addr=127.0.0.1:0"]);
+    let addr = http(&agent);
+    let said = agent.said();
+    let (_, rest) = said.split_once("DNS addr: '").unwrap();
+    let dns: SocketAddr = rest.split_once('\'').unwrap().0.parse().unwrap();
+    assert_eq!(ttl(dns), 7);
+    write(dir.path(), "a.json", &json!({"dns_config": {"node_ttl": "9s"}}));
+    put(addr, "/v1/agent/reload", "");
+    assert_eq!(ttl(dns), 9);
+    write(dir.path(), "a.json", &json!({"dns_config": {"udp_answer_limit": -1}}));
+    assert_eq!(request(addr, "PUT", "/v1/agent/reload", "").status, 500);
+    assert_eq!(ttl(dns), 9, "a bad reload leaves all as it was");
+    let metrics = request(addr, "GET", "/metrics", "").text();
+    assert!(metrics.contains("\ntidings_dns_domain_query 3\n"), "{metrics}");
+}

@@ -3,12 +3,13 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use support::web::{Answer, ask};
 use tidings::agent::Control;
-use tidings::http::{Directory, Limits, Server, Setup};
+use tidings::http::{Directory, Limits, Rules, Server, Setup};
 use tidings::log::{Level, Log};
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
@@ -45,6 +46,8 @@ impl Agent {
             control: Control::new(node.clone(), Log::new(Level::Info, None), BTreeMap::new(), None),
             datacenter: "dc1".into(),
             dns_port: None,
+            dns_counts: Arc::default(),
+            rules: Rules::default(),
             limits,
             pretty: false,
             scripts: true,

@@ -29,6 +29,8 @@ pub struct Registry {
     /// How long deletions are remembered, default 72 h: longer than any partition that is to heal
     /// without what was deleted coming back for a moment.
     pub tombstone_for: Duration,
+    /// What comes of checks besides their states is not kept, default off.
+    pub discard_output: bool,
     /// How long a change of a check's output alone may wait to be told, default 5 min.
     pub output_interval: Duration,
 }
@@ -44,6 +46,7 @@ impl Default for Registry {
             own_records_max: 1 << 16,
             tombstones_max: 1 << 16,
             tombstone_for: Duration::from_secs(72 * 60 * 60),
+            discard_output: false,
             output_interval: Duration::from_secs(5 * 60),
         }
     }

@@ -16,6 +16,8 @@ mod update;
 use alloc::collections::{BTreeMap, BTreeSet, btree_map};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Bound;
 
@@ -140,8 +142,8 @@ impl Node {
     }
 
     /// The checks of one of its instances; of the node itself for an empty ID, without `serfHealth`.
-    pub fn checks_of(&self, service_id: &str) -> impl Iterator<Item = &Shown> {
-        self.claims.first().into_iter().flat_map(|claim| claim.checks_of(service_id))
+    pub fn checks_of<'a>(&'a self, service_id: &'a str) -> impl Iterator<Item = &'a Shown> {
+        self.claims.first().into_iter().flat_map(move |claim| claim.checks_of(service_id))
     }
 
     /// The worst of its own checks and its membership.
@@ -162,14 +164,56 @@ impl Claim {
         self.info.is_none() && self.services.is_empty() && self.checks.is_empty()
     }
 
-    fn checks_of(&self, service_id: &str) -> impl Iterator<Item = &Shown> {
-        let start = (Text::from(service_id), Text::from(""));
-        let service_id = start.0.clone();
-        let within = move |(key, _): &(&(Text, Text), &Shown)| key.0 == service_id;
+    fn checks_of<'a>(&'a self, service_id: &'a str) -> impl Iterator<Item = &'a Shown> {
+        let start: &dyn Place = &(service_id, "");
         self.checks
-            .range((Bound::Included(start), Bound::Unbounded))
-            .take_while(within)
+            .range::<dyn Place, _>((Bound::Included(start), Bound::Unbounded))
+            .take_while(move |(key, _)| *key.0 == *service_id)
             .map(|(_, shown)| shown)
+    }
+}
+
+/// Where a check stands among those of a node, in texts of whatever sort: looking one up makes none.
+trait Place {
+    /// The ID of its instance, and its own.
+    fn texts(&self) -> (&str, &str);
+}
+
+impl Place for (Text, Text) {
+    fn texts(&self) -> (&str, &str) {
+        (&self.0, &self.1)
+    }
+}
+
+impl Place for (&str, &str) {
+    fn texts(&self) -> (&str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn Place + 'a> for (Text, Text) {
+    fn borrow(&self) -> &(dyn Place + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn Place + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+    }
+}
+
+impl Eq for dyn Place + '_ {}
+
+impl PartialOrd for dyn Place + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn Place + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.texts().cmp(&other.texts())
     }
 }
 
@@ -346,7 +390,7 @@ impl Catalog {
     pub fn checks_faring(&self, health: Health) -> impl Iterator<Item = (&Node, &Shown)> {
         self.by_health[health as usize].iter().filter_map(|(node, service, id)| {
             let node = self.node(node)?;
-            let shown = node.claims.first()?.checks.get(&(service.clone(), id.clone()))?;
+            let shown = node.claims.first()?.checks.get::<dyn Place>(&(&**service, &**id))?;
             Some((node, shown))
         })
     }

@@ -308,7 +308,10 @@ impl Own {
     fn start_check(&mut self, cx: &mut Context, spec: CheckSpec, before: Option<&Running>, output: Text) {
         let id = spec.id.clone();
         let mut running = Running::new(Arc::new(spec), before, cx.now, &mut cx.rng);
-        if !output.is_empty() {
+        running.silent = cx.config.registry.discard_output;
+        if running.silent {
+            running.output = Text::from("");
+        } else if !output.is_empty() {
             running.output = output;
         }
         if bug!(cx, KeepsTheOldTime) && running.critical_since.is_some() {

@@ -22,6 +22,8 @@ pub(crate) struct Running {
     pub(crate) spec: Arc<CheckSpec>,
     pub(crate) status: Health,
     pub(crate) output: Text,
+    /// Its output is not kept.
+    pub(crate) silent: bool,
     /// Since when it has been critical.
     pub(crate) critical_since: Option<Time>,
     phase: Phase,
@@ -77,7 +79,7 @@ impl Running {
         };
         // Whoever registers is there: the time until it goes begins anew.
         let critical_since = (status == Health::Critical).then_some(now);
-        Running { spec, status, output, critical_since, phase, streak: None }
+        Running { spec, status, output, silent: false, critical_since, phase, streak: None }
     }
 
     /// When its time comes.
@@ -157,6 +159,7 @@ impl Running {
     }
 
     fn turn(&mut self, now: Time, status: Health, output: Text) -> bool {
+        let output = if self.silent { Text::from("") } else { output };
         if status != Health::Critical {
             self.critical_since = None;
         } else if self.critical_since.is_none() {

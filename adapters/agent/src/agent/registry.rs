@@ -15,7 +15,7 @@ use super::persist::Writer;
 use super::{Control, WRITES};
 use crate::blued::{self, Blued, Rest};
 use crate::checks;
-use crate::config::{AgentConfig, Defined, RegistryConfig};
+use crate::config::{AgentConfig, Defined, DnsConfig, RegistryConfig};
 use crate::dns::{self, Sockets};
 use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
 use crate::log::Log;
@@ -110,6 +110,7 @@ impl Starting {
         let directory = Directory::new(control.node().clone());
         registry.from_files = Some(FromFiles::new(directory.clone(), config.registry.data_dir.as_deref()));
         tokio::spawn(checks::run_all(probes, directory.clone()));
+        let counts = Arc::new(dns::Counts::default());
         if let (Some(listener), Some(rest)) = (self.rest, &config.registry.rest) {
             let setup = blued::Setup {
                 directory: directory.clone(),
@@ -124,7 +125,7 @@ impl Starting {
                 Some(Rest::start(listener, Blued::new(setup), Limits::default()).map_err(failed)?);
         }
         if let Some(sockets) = self.dns {
-            registry.dns = start_dns(sockets, &config.registry, directory.clone())?;
+            registry.dns = start_dns(sockets, &config.registry, directory.clone(), Arc::clone(&counts))?;
         }
         let (Some(listener), Some(http)) = (self.http, &config.registry.http) else {
             // Nobody else keeps the catalog up to date.
@@ -138,10 +139,12 @@ impl Starting {
             control: control.clone(),
             datacenter: config.registry.datacenter.clone(),
             dns_port: registry.dns.as_ref().map(|dns| dns.addr().port()),
+            dns_counts: counts,
             limits: Limits::default(),
             pretty: http.pretty,
             scripts: config.registry.scripts,
             token: http.token.clone(),
+            rules: http.rules.clone(),
             certificates: self.certificates.clone(),
             queries: config.registry.data_dir.as_ref().map(|dir| dir.join("queries.json")),
             reload,
@@ -155,6 +158,7 @@ fn start_dns(
     sockets: Sockets,
     config: &RegistryConfig,
     directory: Directory,
+    counts: Arc<dns::Counts>,
 ) -> Result<Option<dns::Server>, String> {
     let Some(dns) = &config.dns else { return Ok(None) };
     let setup = dns::Setup {
@@ -163,6 +167,7 @@ fn start_dns(
         domain: config.domain.clone(),
         datacenter: config.datacenter.clone(),
         limits: dns::Limits::default(),
+        counts,
     };
     let server = dns::Server::start(sockets, setup);
     server.map(Some).map_err(|error| format!("Error starting DNS server: {error}"))
@@ -200,6 +205,18 @@ impl Registry {
         self.certificates.as_ref().map_or(Ok(()), |it| it.reload())
     }
 
+    /// Serves names as the configuration says now.
+    ///
+    /// # Errors
+    /// It cannot be used; all is as it was.
+    pub(super) fn reload_dns(&self, config: Option<&DnsConfig>) -> Result<(), String> {
+        match (&self.dns, config) {
+            (Some(server), Some(config)) => server.reconfigure(config.clone()),
+            // It is started and stopped with the agent.
+            _ => Ok(()),
+        }
+    }
+
     /// Registers what stands in the configuration files, and removes what stood there before.
     ///
     /// # Errors
@@ -210,7 +227,7 @@ impl Registry {
             None if defined.is_empty() => Ok(()),
             None => Err(
                 "this agent was started without a registry: services in configuration files need it to be \
-                         started with them, or with -http-addr or -data-dir"
+                         started with them, or with one of -http-addr, -rest-addr, -dns-addr and -data-dir"
                     .to_owned(),
             ),
         }

@@ -239,7 +239,10 @@ impl Running<'_> {
         let live = match read {
             // The certificate last: it can be taken back least.
             Ok(live) => match agent.registry.define(&live.defined).await {
-                Ok(()) => agent.registry.reload_certificates().map(|()| live),
+                Ok(()) => {
+                    let named = agent.registry.reload_dns(live.dns.as_ref());
+                    named.and_then(|()| agent.registry.reload_certificates()).map(|()| live)
+                }
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),

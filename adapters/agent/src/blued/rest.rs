@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::Serialize;
 use tidings_client::protocol::Router;
 
@@ -10,7 +10,7 @@ use super::app::App;
 use super::routers::Checksum;
 use super::{Blued, Refusal, address};
 use crate::http::decode::{self, Fields, Undecodable};
-use crate::http::{Answer, Api, Body, Params, Request, access};
+use crate::http::{Answer, Api, Body, Head, Request, access};
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ fn call<'a>(method: &Method, path: &'a str) -> Option<Call<'a>> {
 }
 
 impl Api for Blued {
-    fn refusal(&self, _: &Method, _: &str, headers: &HeaderMap, params: &Params) -> Option<Answer> {
-        access::refusal(self.0.token.as_deref(), headers, params)
+    fn refusal(&self, head: &Head<'_>) -> Option<Answer> {
+        access::refusal(self.0.token.as_deref(), head.headers, head.params)
     }
 
     async fn answer(&self, request: Request) -> Answer {

@@ -12,7 +12,7 @@ use super::dns::DnsConfig;
 use super::net;
 use super::settings::Settings;
 use crate::blued::EVENTS;
-use crate::http::{check_meta, pairs};
+use crate::http::{Rules, check_meta, pairs};
 
 /// Where HTTP is served if only the host is given.
 const HTTP_PORT: u16 = 8500;
@@ -36,6 +36,8 @@ pub struct HttpConfig {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Answers are always indented.
     pub pretty: bool,
+    /// What is refused and added.
+    pub rules: Rules,
 }
 
 /// How apps register by REST.
@@ -66,6 +68,8 @@ pub struct RegistryConfig {
     pub domain: String,
     /// Checks may run programs.
     pub scripts: bool,
+    /// What checks print is not kept.
+    pub discard_output: bool,
     /// There is something to register in the configuration files.
     pub defines: bool,
     /// What this node says of itself.
@@ -102,6 +106,7 @@ impl RegistryConfig {
             datacenter,
             domain,
             scripts: settings.enable_script_checks,
+            discard_output: settings.discard_check_output,
             defines: !settings.definitions.is_empty(),
             node_meta: settings.node_meta.clone(),
         })
@@ -124,6 +129,7 @@ impl RegistryConfig {
             core.events.told_singly = EVENTS.map(str::to_owned).to_vec();
         }
         core.registry.durable = self.data_dir.is_some();
+        core.registry.discard_output = self.discard_output;
         let meta: Vec<(String, String)> = self.node_meta.clone().into_iter().collect();
         core.registry.node = Some(Box::new(NodeInfo {
             meta: pairs(&meta),
@@ -157,7 +163,7 @@ fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {
         _ => return Err("-http-key-file needs a certificate: set -http-cert-file, too".to_owned()),
     };
     let (addr, token) = served(settings, "HTTP", text, HTTP_PORT, tls.is_some())?;
-    Ok(Some(HttpConfig { addr, token, tls, pretty: settings.dev }))
+    Ok(Some(HttpConfig { addr, token, tls, pretty: settings.dev, rules: settings.http.rules()? }))
 }
 
 fn rest(settings: &Settings) -> Result<Option<RestConfig>, String> {

@@ -11,6 +11,7 @@ use tidings_core::config::Coalesce;
 use tidings_core::{Config, ConfigError};
 
 use super::definitions::Defined;
+use super::dns::DnsConfig;
 use super::registry::RegistryConfig;
 use super::settings::Settings;
 use super::{keys, net, tags};
@@ -66,6 +67,8 @@ pub struct Live {
     pub handlers: Arc<[EventScript]>,
     /// Own tags.
     pub tags: BTreeMap<String, String>,
+    /// How names are served; `None`: they are not.
+    pub dns: Option<DnsConfig>,
     /// SIGTERM leaves gracefully.
     pub leave_on_terminate: bool,
     /// SIGINT does not leave.
@@ -157,6 +160,7 @@ impl Live {
             }),
             handlers: handlers.into(),
             tags,
+            dns: DnsConfig::new(settings)?,
             leave_on_terminate: settings.leave_on_terminate,
             skip_leave_on_interrupt: settings.skip_leave_on_interrupt,
             defined: Arc::new(Defined::read(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::definitions::Definition;
 use super::dns::{self, DnsSettings};
+use super::http::{self, HttpSettings};
 
 /// Every setting as it was given; zero, empty and `false` mean "not given".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,6 +93,10 @@ pub struct Settings {
     pub http_key_file: String,
     /// HTTP may be served to other hosts without a token.
     pub http_open: bool,
+    /// What HTTP is to refuse and to add.
+    pub http: HttpSettings,
+    /// What checks print is not kept.
+    pub discard_check_output: bool,
     /// Where apps register by REST.
     pub rest_addr: String,
     /// Seconds that such an app lives without a word.
@@ -134,7 +139,7 @@ pub(super) enum Slot<'a> {
     Unsupported,
 }
 
-/// Every key of a configuration file but those about DNS.
+/// Every key of a configuration file but those about DNS, and about HTTP in an object of its own.
 pub(super) const KEYS: &[&str] = &[
     "node_name",
     "bind",
@@ -177,6 +182,7 @@ pub(super) const KEYS: &[&str] = &[
     "http_cert_file",
     "http_key_file",
     "http_open",
+    "discard_check_output",
     "rest_addr",
     "service_ttl",
     "data_dir",
@@ -238,6 +244,7 @@ impl Settings {
             "http_cert_file" => Slot::Text(&mut self.http_cert_file),
             "http_key_file" => Slot::Text(&mut self.http_key_file),
             "http_open" => Slot::Bool(&mut self.http_open),
+            "discard_check_output" => Slot::Bool(&mut self.discard_check_output),
             "rest_addr" => Slot::Text(&mut self.rest_addr),
             "service_ttl" => Slot::Int(&mut self.service_ttl),
             "data_dir" => Slot::Text(&mut self.data_dir),
@@ -268,14 +275,14 @@ impl Settings {
             "user_event_size_limit" => Slot::Int(&mut self.user_event_size_limit),
             "snapshot_path" | "discover" | "mdns" | "enable_syslog" | "syslog_facility" | "statsite_addr"
             | "statsd_addr" => Slot::Unsupported,
-            _ => return self.dns.slot(key),
+            _ => return self.dns.slot(key).or_else(|| self.http.slot(key)),
         })
     }
 
     /// Lays `later` over this: a zero, empty or `false` value never overrides, lists are appended,
     /// maps are merged key by key.
     pub fn merge(&mut self, mut later: Settings) {
-        for key in KEYS.iter().chain(dns::KEYS) {
+        for key in KEYS.iter().chain(dns::KEYS).chain(http::KEYS) {
             let (Some(ours), Some(theirs)) = (self.slot(key), later.slot(key)) else { continue };
             match (ours, theirs) {
                 (Slot::Text(ours), Slot::Text(theirs)) if !theirs.is_empty() => {
@@ -300,7 +307,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_place() {
-        for key in KEYS.iter().chain(dns::KEYS) {
+        for key in KEYS.iter().chain(dns::KEYS).chain(http::KEYS) {
             assert!(Settings::default().slot(key).is_some(), "{key}");
         }
     }

@@ -14,9 +14,11 @@
 //! | `recursor` | other name servers, for names of others |
 //! | `respond` | from bytes to bytes |
 //! | `server` | sockets |
+//! | `counts` | how many questions came |
 //! | `fuzz` | what the fuzz target does |
 
 mod answer;
+mod counts;
 mod encode;
 mod fit;
 pub(crate) mod fuzz;
@@ -29,6 +31,7 @@ mod respond;
 mod server;
 mod zone;
 
+pub use self::counts::Counts;
 pub use self::fit::Truncation;
 pub use self::server::{Limits, Server, Setup, Sockets};
 

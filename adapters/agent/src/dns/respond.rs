@@ -1,8 +1,10 @@
 //! From the bytes of a question to those of its answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Asked, Outcome, asks_for_address};
+use super::counts::{self, Counts};
 use super::encode::Style;
 use super::fit::{Room, Transport, fitted};
 use super::name::Name;
@@ -22,8 +24,9 @@ pub(super) struct Site {
     pub(super) directory: Directory,
     pub(super) zone: Zone,
     pub(super) config: DnsConfig,
-    pub(super) dice: Dice,
+    pub(super) dice: Arc<Dice>,
     pub(super) recursors: Recursors,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// What is to be sent back.
@@ -49,11 +52,24 @@ impl Site {
     pub(super) fn respond(&self, bytes: &[u8], transport: Transport) -> Response {
         let request = match parse(bytes) {
             Parsed::Nothing => return Response::Nothing,
-            Parsed::Refused(head) => return Response::Ready(head.to_vec()),
+            Parsed::Refused(head) => {
+                self.counts.count(counts::Asked::Refused);
+                return Response::Ready(head.to_vec());
+            }
             Parsed::Request(request) => request,
         };
+        let reverse = request.kind == kind::PTR;
+        let (response, asked) = self.answered(request, transport);
+        let what = if reverse { counts::Asked::Address } else { counts::Asked::Name };
+        self.counts.count(asked.unwrap_or(what));
+        response
+    }
+
+    /// The answer to a question, and what became of it if it was not answered from the catalog.
+    fn answered(&self, request: Request, transport: Transport) -> (Response, Option<counts::Asked>) {
         if request.edns.as_ref().is_some_and(|edns| edns.version > 0) {
-            return self.ready(&request, transport, &Reply::failed(Rcode::BadVers));
+            let refusal = self.ready(&request, transport, &Reply::failed(Rcode::BadVers));
+            return (refusal, Some(counts::Asked::Refused));
         }
         let records_max = self.room(&request, transport).records();
         let outcome = {
@@ -65,14 +81,18 @@ impl Site {
         let others = !self.recursors.is_empty();
         match outcome {
             Outcome::Reply(reply) if others && self.foreign(&reply, request.kind).next().is_some() => {
-                Response::Later(Pending { request, transport, known: Some(reply) })
+                (Response::Later(Pending { request, transport, known: Some(reply) }), None)
             }
-            Outcome::Reply(reply) => self.ready(&request, transport, &reply),
-            Outcome::Elsewhere(_) if others => Response::Later(Pending { request, transport, known: None }),
+            Outcome::Reply(reply) => (self.ready(&request, transport, &reply), None),
+            Outcome::Elsewhere(_) if others => {
+                let pending = Pending { request, transport, known: None };
+                (Response::Later(pending), Some(counts::Asked::Others))
+            }
             // As the original has it: who asks for the name of an address is told to ask on.
             Outcome::Elsewhere(rcode) => {
                 let recursion = rcode == Rcode::ServFail;
-                Response::Ready(self.written(&request, transport, &Reply::failed(rcode), recursion))
+                let failed = self.written(&request, transport, &Reply::failed(rcode), recursion);
+                (Response::Ready(failed), Some(counts::Asked::Refused))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, UdpSocket as StdSocket};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use super::counts::Counts;
 use super::fit::Transport;
 use super::recursor::Recursors;
 use super::respond::{Response, Site};
@@ -92,12 +93,16 @@ pub struct Setup {
     pub datacenter: String,
     /// What clients may use.
     pub limits: Limits,
+    /// Where questions are counted.
+    pub counts: Arc<Counts>,
 }
 
 /// A running DNS server. Dropped, it answers no more.
-#[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
+    serving: Arc<Serving>,
+    domain: String,
+    datacenter: String,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -119,26 +124,38 @@ impl Server {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(sockets: Sockets, setup: Setup) -> io::Result<Server> {
-        let Setup { directory, config, domain, datacenter, limits } = setup;
-        let agent = directory.node().config().name.clone();
-        let too_long = || io::Error::other(format!("the names in domain '{domain}' are too long"));
-        let zone = Zone::new(&domain, config.alt_domain.as_deref(), &datacenter, &agent);
-        let dice = Dice::seeded().map_err(|error| io::Error::other(error.to_string()))?;
-        let recursors = Recursors::new(config.recursors.clone(), config.recursor_timeout);
-        let zone = zone.ok_or_else(too_long)?;
+        let Setup { directory, config, domain, datacenter, limits, counts } = setup;
+        let dice = Arc::new(Dice::seeded().map_err(|error| io::Error::other(error.to_string()))?);
+        let site = site(directory, config, (&domain, &datacenter), dice, counts).map_err(io::Error::other)?;
         let udp = UdpSocket::from_std(sockets.udp)?;
         let tcp = TcpListener::from_std(sockets.tcp)?;
         let addr = udp.local_addr()?;
         let serving = Arc::new(Serving {
-            site: Site { directory, zone, config, dice, recursors },
+            site: RwLock::new(Arc::new(site)),
             recursions: Arc::new(Semaphore::new(limits.recursions)),
             limits,
         });
         let tasks = [
             tokio::spawn(datagrams(Arc::new(udp), Arc::clone(&serving))),
-            tokio::spawn(streams(tcp, serving)),
+            tokio::spawn(streams(tcp, Arc::clone(&serving))),
         ];
-        Ok(Server { addr, tasks })
+        Ok(Server { addr, serving, domain, datacenter, tasks })
+    }
+
+    /// Answers as this says from the next question on. Where it listens stays.
+    ///
+    /// # Errors
+    /// The names of the zone are too long; all is as it was.
+    pub fn reconfigure(&self, config: DnsConfig) -> Result<(), String> {
+        let before = self.serving.site();
+        if before.config == config {
+            return Ok(());
+        }
+        let (directory, dice, counts) =
+            (before.directory.clone(), Arc::clone(&before.dice), Arc::clone(&before.counts));
+        let site = site(directory, config, (&self.domain, &self.datacenter), dice, counts)?;
+        *self.serving.site.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(site);
+        Ok(())
     }
 
     /// Where it listens, on both protocols.
@@ -148,11 +165,33 @@ impl Server {
     }
 }
 
+/// What questions are answered from, in a domain and a data centre.
+fn site(
+    directory: Directory,
+    config: DnsConfig,
+    (domain, datacenter): (&str, &str),
+    dice: Arc<Dice>,
+    counts: Arc<Counts>,
+) -> Result<Site, String> {
+    let agent = directory.node().config().name.clone();
+    let zone = Zone::new(domain, config.alt_domain.as_deref(), datacenter, &agent)
+        .ok_or_else(|| format!("the names in domain '{domain}' are too long"))?;
+    let recursors = Recursors::new(config.recursors.clone(), config.recursor_timeout);
+    Ok(Site { directory, zone, config, dice, recursors, counts })
+}
+
 struct Serving {
-    site: Site,
+    /// Replaced when the configuration is read again.
+    site: RwLock<Arc<Site>>,
     /// Free places for questions that others are asked about.
     recursions: Arc<Semaphore>,
     limits: Limits,
+}
+
+impl Serving {
+    fn site(&self) -> Arc<Site> {
+        Arc::clone(&self.site.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Time until something that failed may work again.
@@ -167,6 +206,7 @@ async fn datagrams(socket: Arc<UdpSocket>, serving: Arc<Serving>) {
             tokio::time::sleep(PAUSE).await;
         }
         while waiting.try_join_next().is_some() {}
+        let site = serving.site();
         for _ in 0..BATCH {
             let (len, from) = match socket.try_recv_from(&mut query) {
                 Ok(received) => received,
@@ -176,20 +216,20 @@ async fn datagrams(socket: Arc<UdpSocket>, serving: Arc<Serving>) {
                     break;
                 }
             };
-            match serving.site.respond(&query[..len], Transport::Udp) {
+            match site.respond(&query[..len], Transport::Udp) {
                 Response::Nothing => {}
                 // An answer that cannot be sent is lost, as any datagram may be.
                 Response::Ready(answer) => drop(socket.send_to(&answer, from).await),
                 Response::Later(pending) => match Arc::clone(&serving.recursions).try_acquire_owned() {
                     Ok(place) => {
-                        let (socket, serving) = (Arc::clone(&socket), Arc::clone(&serving));
+                        let (socket, site) = (Arc::clone(&socket), Arc::clone(&site));
                         waiting.spawn(async move {
-                            let answer = serving.site.finish(pending).await;
+                            let answer = site.finish(pending).await;
                             drop(place);
                             let _ = socket.send_to(&answer, from).await;
                         });
                     }
-                    Err(_) => drop(socket.send_to(&serving.site.alone(&pending), from).await),
+                    Err(_) => drop(socket.send_to(&site.alone(&pending), from).await),
                 },
             }
         }
@@ -230,12 +270,13 @@ async fn stream_to_its_end(mut stream: TcpStream, serving: &Serving) -> io::Resu
         }
         let mut query = vec![0; usize::from(len)];
         timeout(idle, stream.read_exact(&mut query)).await??;
-        let answer = match serving.site.respond(&query, Transport::Tcp) {
+        let site = serving.site();
+        let answer = match site.respond(&query, Transport::Tcp) {
             Response::Nothing => return Ok(()),
             Response::Ready(answer) => answer,
             Response::Later(pending) => match serving.recursions.try_acquire() {
-                Ok(_place) => serving.site.finish(pending).await,
-                Err(_) => serving.site.alone(&pending),
+                Ok(_place) => site.finish(pending).await,
+                Err(_) => site.alone(&pending),
             },
         };
         let Ok(len) = u16::try_from(answer.len()) else { return Ok(()) };

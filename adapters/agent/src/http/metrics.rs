@@ -41,7 +41,8 @@ impl Counted {
             ("catalog.nodes", nodes),
             ("catalog.instances", instances),
         ];
-        let counters = core_counters(&core).map(|(name, n)| (name, n, n)).chain(core_sums(&core)).collect();
+        let counters = core_counters(&core).chain(site.dns_counts.named()).map(|(name, n)| (name, n, n));
+        let counters = counters.chain(core_sums(&core)).collect();
         Counted { gauges, counters }
     }
 }

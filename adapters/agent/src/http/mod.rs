@@ -21,10 +21,13 @@ mod query;
 mod reading;
 mod registration;
 mod route;
+mod rules;
 mod server;
 mod shape;
 mod status;
 mod writing;
+
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
@@ -33,16 +36,17 @@ use self::cache::Cache;
 pub(crate) use self::decode::Fields;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
-pub(crate) use self::params::Params;
 use self::query::Queries;
 pub(crate) use self::registration::{
     Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, own_service, pairs,
 };
 pub(crate) use self::route::Request;
-pub(crate) use self::server::{Api, Style, serve};
+pub use self::rules::Rules;
+pub(crate) use self::server::{Api, Head, Style, serve};
 pub use self::server::{Limits, ReloadRequest, Server, Setup};
 use self::status::Positions;
 use crate::agent::Control;
+use crate::dns::Counts;
 
 /// What all requests have in common.
 pub(crate) struct Site {
@@ -55,7 +59,10 @@ pub(crate) struct Site {
     datacenter: String,
     /// Where names are served.
     dns_port: Option<u16>,
+    /// How many questions came there.
+    dns_counts: Arc<Counts>,
     allowed: Allowed,
+    rules: Rules,
     /// What clients have to show, if anything.
     token: Option<String>,
     reload: mpsc::Sender<ReloadRequest>,

@@ -66,7 +66,7 @@ fn index_of(answer: &Answer) -> Option<u64> {
 }
 
 /// Up to a sixteenth more, so that those who began to wait together do not come back together.
-fn spread(wait: Duration) -> Duration {
+pub(super) fn spread(wait: Duration) -> Duration {
     let mut byte = [0; 4];
     match getrandom::fill(&mut byte) {
         Ok(()) => (wait / 16).mul_f64(f64::from(u32::from_le_bytes(byte)) / f64::from(u32::MAX)),

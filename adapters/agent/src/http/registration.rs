@@ -129,8 +129,8 @@ pub(crate) fn service(mut fields: Fields, allowed: Allowed) -> Result<Registrati
         .map(|(place, (key, fields))| {
             let default =
                 if several { format!("service:{id}:{}", place + 1) } else { format!("service:{id}") };
-            let spec =
-                check(fields, &["CheckID", "check_id", "ID"], allowed).map_err(|bad| bad.within(&key))?;
+            let spec = check(fields, &["CheckID", "check_id", "ID"], false, allowed)
+                .map_err(|bad| bad.within(&key))?;
             let or = |text: Text, default: String| if text.is_empty() { default.into() } else { text };
             Ok(CheckSpec {
                 id: or(spec.id, default),
@@ -230,13 +230,10 @@ pub(crate) fn pairs(pairs: &[(String, String)]) -> Meta {
 
 /// Reads a check that stands alone. Its ID defaults to its name.
 pub(crate) fn lone_check(fields: Fields, allowed: Allowed) -> Result<CheckSpec, Bad> {
-    let spec = check(fields, &["ID", "CheckID", "check_id"], allowed).map_err(|bad| match bad {
+    let spec = check(fields, &["ID", "CheckID", "check_id"], true, allowed).map_err(|bad| match bad {
         Bad::Words(text) if text.starts_with("Status for checks") => words("Bad check status"),
         other => other,
     })?;
-    if spec.name.is_empty() {
-        return Err(words("Missing check name"));
-    }
     let id = if spec.id.is_empty() { spec.name.clone() } else { spec.id.clone() };
     Ok(CheckSpec { id, ..spec })
 }
@@ -254,7 +251,8 @@ struct Asked {
     alias: Option<Action>,
 }
 
-fn check(mut fields: Fields, id: Names, allowed: Allowed) -> Result<CheckSpec, Bad> {
+/// Reads a check. One that stands alone is to be `named`.
+fn check(mut fields: Fields, id: Names, named: bool, allowed: Allowed) -> Result<CheckSpec, Bad> {
     let id = fields.text(id)?;
     let name = fields.text(&["Name"])?;
     let notes = fields.text(&["Notes"])?;
@@ -271,6 +269,9 @@ fn check(mut fields: Fields, id: Names, allowed: Allowed) -> Result<CheckSpec, B
         fields.take(unused);
     }
     fields.done(NEWER_CHECK)?;
+    if named && name.is_empty() {
+        return Err(words("Missing check name"));
+    }
     let status = match &*status {
         "" => None,
         word => Some(

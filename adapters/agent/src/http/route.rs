@@ -1,13 +1,13 @@
 //! Which request is whose.
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tidings_core::registry::catalog::Catalog;
 use tidings_core::registry::check::Health;
 
 use super::answer::{Answer, Body};
 use super::directory::Watch;
 use super::params::{Params, Since, Waiting};
-use super::server::Api;
+use super::server::{Api, Head};
 use super::{Site, access, agent, catalog, events, host, local, metrics, query, reading, status, writing};
 
 /// A request, read to its end.
@@ -155,6 +155,7 @@ const ROUTES: &[Route] = &[
     get_of("/v1/health/connect/", Call::Nobody),
     get_of("/v1/health/ingress/", Call::Nobody),
     any("/v1/kv/", Call::NeedsStore),
+    Route("/v1/kv", false, None, Call::NeedsStore),
     any("/v1/session/", Call::NeedsStore),
     Route("/v1/txn", false, None, Call::NeedsStore),
 ];
@@ -164,12 +165,19 @@ const NO_STORE: &str = "key/value entries, sessions, locks and transactions need
                         this agent does not have";
 
 impl Api for Site {
-    fn refusal(&self, method: &Method, path: &str, headers: &HeaderMap, params: &Params) -> Option<Answer> {
+    fn refusal(&self, head: &Head<'_>) -> Option<Answer> {
+        if let Some(refusal) = self.rules.refusal(head.from, head.method, head.path) {
+            return Some(refusal);
+        }
         // Clients ask for these to see whether somebody is there, and what can be done.
-        if path.starts_with("/v1/status/") || method == Method::OPTIONS {
+        if head.path.starts_with("/v1/status/") || head.method == Method::OPTIONS {
             return None;
         }
-        access::refusal(self.token.as_deref(), headers, params)
+        access::refusal(self.token.as_deref(), head.headers, head.params)
+    }
+
+    fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        self.rules.headers()
     }
 
     async fn answer(&self, request: Request) -> Answer {
@@ -322,8 +330,8 @@ async fn carry_out(site: &Site, call: Call, argument: &str, request: &Request) -
         Call::Events => events::list(site, params).await,
         Call::Leader => status::leader(site),
         Call::Peers => status::peers(site),
-        Call::Coordinates => status::nodes(site).await,
-        Call::Coordinate => status::node(site, argument).await,
+        Call::Coordinates => status::nodes(site, params).await.into(),
+        Call::Coordinate => status::node(site, params, argument).await.into(),
         Call::CoordinateDatacenters => status::datacenters(site).await,
         Call::RegisterService => local::register_service(site, params, body).await,
         Call::DeregisterService => local::deregister_service(site, argument).await,

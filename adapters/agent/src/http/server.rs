@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -39,8 +39,10 @@ use super::params::Params;
 use super::query::Queries;
 use super::registration::Allowed;
 use super::route::Request;
+use super::rules::Rules;
 use super::status::Positions;
 use crate::agent::Control;
+use crate::dns::Counts;
 use crate::tls::{Certificates, Connection};
 
 /// What clients may use.
@@ -73,6 +75,8 @@ pub struct Setup {
     pub datacenter: String,
     /// The port of DNS; `None`: it is off.
     pub dns_port: Option<u16>,
+    /// How many questions came there.
+    pub dns_counts: Arc<Counts>,
     /// What clients may use.
     pub limits: Limits,
     /// Answers are always indented, as in the original's development mode.
@@ -81,6 +85,8 @@ pub struct Setup {
     pub scripts: bool,
     /// What clients have to show; `None`: nothing.
     pub token: Option<String>,
+    /// What is refused and added.
+    pub rules: Rules,
     /// What it shows of itself over TLS; `None`: it serves without.
     pub certificates: Option<Arc<Certificates>>,
     /// Where prepared queries outlive the process; `None`: they do not.
@@ -96,10 +102,25 @@ pub(crate) struct Style {
     pub(crate) pretty: bool,
 }
 
+/// What is known of a request before its body is read.
+pub(crate) struct Head<'a> {
+    /// Who sends it.
+    pub(crate) from: IpAddr,
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) params: &'a Params,
+}
+
 /// What is served on a port.
 pub(crate) trait Api: Send + Sync + 'static {
     /// The refusal of a request before its body is read, if it is refused.
-    fn refusal(&self, method: &Method, path: &str, headers: &HeaderMap, params: &Params) -> Option<Answer>;
+    fn refusal(&self, head: &Head<'_>) -> Option<Answer>;
+
+    /// Header lines of every answer but that a path is unknown.
+    fn headers(&self) -> &[(HeaderName, HeaderValue)] {
+        &[]
+    }
 
     /// Answers a request that was read to its end.
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
@@ -138,10 +159,12 @@ impl Server {
             control,
             datacenter,
             dns_port,
+            dns_counts,
             limits,
             pretty,
             scripts,
             token,
+            rules,
             certificates,
             queries,
             reload,
@@ -161,7 +184,9 @@ impl Server {
             control,
             datacenter,
             dns_port,
+            dns_counts,
             allowed,
+            rules,
             token,
             reload,
             left,
@@ -276,11 +301,14 @@ async fn connection<A: Api>(
 ) {
     let Some(stream) = secured(stream, tls, limits).await else { return };
     // Dropped with the connection: whoever waits for an answer to be sent knows then that it was.
-    let kept = Mutex::new(None);
+    let (kept, from) = (Mutex::new(None), place.ip);
     let service = service_fn(|request| {
         let (api, kept) = (api.clone(), &kept);
         async move {
-            let (response, last) = respond(&*api, limits, style, request).await;
+            let (mut response, last) = respond(&*api, from, limits, style, request).await;
+            if !is_unknown(&response) {
+                response.headers_mut().extend(api.headers().iter().cloned());
+            }
             if last.is_some() {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = last;
             }
@@ -300,14 +328,21 @@ async fn connection<A: Api>(
 type Sent = (Response<Payload>, Option<oneshot::Sender<()>>);
 
 /// The answer to a request.
-async fn respond<A: Api>(api: &A, limits: Limits, style: Style, request: http::Request<Incoming>) -> Sent {
+async fn respond<A: Api>(
+    api: &A,
+    from: IpAddr,
+    limits: Limits,
+    style: Style,
+    request: http::Request<Incoming>,
+) -> Sent {
     let (head, body) = request.into_parts();
     let params = Params::parse(head.uri.query().unwrap_or_default());
     let pretty = style.pretty || params.has("pretty");
     let gzip = accepts(&head.headers, &ACCEPT_ENCODING, "gzip");
     let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
     let path = head.uri.path().to_owned();
-    if let Some(refusal) = api.refusal(&head.method, &path, &head.headers, &params) {
+    let known = Head { from, method: &head.method, path: &path, headers: &head.headers, params: &params };
+    if let Some(refusal) = api.refusal(&known) {
         return written(refusal, pretty, gzip);
     }
     let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
@@ -330,7 +365,7 @@ async fn respond<A: Api>(api: &A, limits: Limits, style: Style, request: http::R
 }
 
 /// Whether a header line names something.
-fn accepts(headers: &HeaderMap, name: &http::HeaderName, what: &str) -> bool {
+fn accepts(headers: &HeaderMap, name: &HeaderName, what: &str) -> bool {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     let words = |line: &str| line.split([',', ';']).any(|word| word.trim().eq_ignore_ascii_case(what));
     lines.into_iter().any(words)
@@ -350,6 +385,11 @@ fn written(mut answer: Answer, pretty: bool, gzip: bool) -> Sent {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     (response, last)
+}
+
+/// Whether nothing is served under a path: then nothing is said of it, either.
+fn is_unknown(response: &Response<Payload>) -> bool {
+    !response.headers().contains_key(VARY)
 }
 
 fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tidings_core::{Coordinate, Status};
+use tokio::time::Instant;
 
 use super::Site;
 use super::agent;
 use super::answer::{Answer, Body};
 use super::decode::{self, Fields};
+use super::params::{Params, Since};
 use super::registration::Bad;
+use super::{json, reading};
 
 /// The addresses of all who are alive, in order.
 fn alive(site: &Site) -> Vec<SocketAddr> {
@@ -38,15 +43,32 @@ const TOLD_MAX: usize = 16 << 10;
 
 /// The coordinates of nodes that are no members, as this agent was told them. They go with the process.
 #[derive(Default)]
-pub(super) struct Positions(Mutex<BTreeMap<String, Coordinate>>);
+pub(super) struct Positions {
+    told: Mutex<BTreeMap<String, Coordinate>>,
+    /// What a look at all of them showed last.
+    seen: Mutex<Seen>,
+}
+
+/// Coordinates at one moment.
+#[derive(Default)]
+struct Seen {
+    at: Option<Instant>,
+    /// Grows with every change that a look finds, from the time of day in milliseconds.
+    index: u64,
+    all: Bytes,
+}
+
+/// How long those who wait for a change may rely on what one of them saw: coordinates move with every
+/// probe, and nobody is told.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Positions {
     pub(super) fn all(&self) -> BTreeMap<String, Coordinate> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn put(&self, node: String, coordinate: Coordinate) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = all.len() < TOLD_MAX || all.contains_key(&node);
         if fits {
             all.insert(node, coordinate);
@@ -56,7 +78,7 @@ impl Positions {
 
     /// Forgets those of nodes that are not known.
     fn retain(&self, known: impl Fn(&str) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| known(node));
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| known(node));
     }
 }
 
@@ -110,18 +132,67 @@ async fn coordinates(site: &Site, names: Vec<String>) -> Vec<Value> {
     found.map(|(it, name)| json!({ "Node": name, "Segment": "", "Coord": agent::coordinate(&it) })).collect()
 }
 
-pub(super) async fn nodes(site: &Site) -> Answer {
+/// All coordinates, and their index. What was seen within `fresh` will do.
+async fn seen(site: &Site, fresh: Duration) -> (u64, Bytes) {
+    let seen = || site.positions.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    {
+        let seen = seen();
+        if seen.at.is_some_and(|at| at.elapsed() < fresh) {
+            return (seen.index, seen.all.clone());
+        }
+    }
     let view = site.control.node().view();
     let members = view.iter().map(|it| it.name().to_owned());
     let others = site.positions.all().into_keys().filter(|name| view.get(name).is_none());
     let names: Vec<String> = members.chain(others).collect();
-    Answer::json(coordinates(site, names).await.into())
+    let all = json::to_bytes(&coordinates(site, names).await);
+    let mut seen = seen();
+    seen.at = Some(Instant::now());
+    if seen.all != all {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        seen.index = u64::try_from(now).unwrap_or(0).max(seen.index + 1);
+        seen.all = all.clone();
+    }
+    (seen.index, all)
 }
 
-pub(super) async fn node(site: &Site, name: &str) -> Answer {
+/// The coordinates now, or once they are others than the client knows.
+async fn awaited(site: &Site, params: &Params) -> Result<(u64, Bytes), Answer> {
+    let waiting = params.waiting().map_err(Answer::bad)?;
+    let mut fresh = Duration::ZERO;
+    let known = waiting.and_then(|waiting| match waiting.since {
+        Since::Index(index) => Some((index, Instant::now() + waiting.wait + reading::spread(waiting.wait))),
+        Since::Hash(_) => None,
+    });
+    loop {
+        let (index, all) = seen(site, fresh).await;
+        match known {
+            Some((known, end)) if known >= index && Instant::now() < end => {
+                tokio::time::sleep_until(end.min(Instant::now() + LOOK_AGAIN)).await;
+                fresh = LOOK_AGAIN / 2;
+            }
+            _ => return Ok((index, all)),
+        }
+    }
+}
+
+fn told(index: u64, body: Body) -> Answer {
+    Answer::new(StatusCode::OK, body)
+        .with("x-consul-index", index)
+        .with("x-consul-knownleader", "true")
+        .with("x-consul-lastcontact", "0")
+}
+
+pub(super) async fn nodes(site: &Site, params: &Params) -> Result<Answer, Answer> {
+    let (index, all) = awaited(site, params).await?;
+    Ok(told(index, Body::Written(all)))
+}
+
+pub(super) async fn node(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
+    let (index, _) = awaited(site, params).await?;
     match coordinates(site, vec![name.to_owned()]).await {
-        found if found.is_empty() => Answer::new(StatusCode::NOT_FOUND, Body::Empty),
-        found => Answer::json(found.into()),
+        found if found.is_empty() => Ok(Answer::new(StatusCode::NOT_FOUND, Body::Empty)),
+        found => Ok(told(index, Body::Json(found.into()))),
     }
 }
 

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::Shared;
 use super::feed::{self, Feed, Feeds, PendingQueries, Record};
 
-/// Bytes of one request object.
-const OBJECT_BYTES_MAX: usize = 256 << 10;
+/// Bytes of one request object: a table of all routers that an agent takes over, if their names are not
+/// among the longest.
+const OBJECT_BYTES_MAX: usize = 4 << 20;
 /// The same for a client that has not shaken hands and shown its key.
 const STRANGER_BYTES_MAX: usize = 4 << 10;
 /// Bytes of requests read ahead of the one that is carried out, besides one object.
