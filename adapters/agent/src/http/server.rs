@@ -16,7 +16,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -345,12 +345,19 @@ async fn respond<A: Api>(
     if let Some(refusal) = api.refusal(&known) {
         return written(refusal, pretty, gzip);
     }
+    let too_large = || {
+        let words = format!("Request body too large, max size: {} bytes", limits.body_max);
+        written(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, words), pretty, false)
+    };
+    // Who says so beforehand need not send it.
+    if body.size_hint().lower() > limits.body_max as u64 {
+        return too_large();
+    }
     let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
     let body = match body {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            let words = format!("Request body too large, max size: {} bytes", limits.body_max);
-            return written(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, words), pretty, false);
+            return too_large();
         }
         Ok(Err(error)) => {
             return written(Answer::bad(format!("cannot read the body: {error}")), pretty, false);
