@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::Process;
-use support::web::request;
+use support::web::{Answer, request};
 
 fn put(addr: SocketAddr, path: &str, body: &str) {
     let answer = request(addr, "PUT", path, body);
@@ -143,8 +143,8 @@ fn what_files_say_of_http_and_of_checks_holds() {
         "block_endpoints": ["/v1/agent/leave"],
     });
     write(dir.path(), "a.json", &json!({"http_config": rules, "discard_check_output": true}));
-    let agent = start(dir.path(), &FLAGS);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &FLAGS);
+    let addr = agent.shown("HTTP addr");
     let blocked = request(addr, "PUT", "/v1/agent/leave", "");
     assert_eq!((blocked.status, blocked.text()), (403, "Endpoint is blocked by agent configuration".into()));
     assert_eq!(origin(&blocked), Some("*"));
@@ -157,14 +157,14 @@ fn what_files_say_of_http_and_of_checks_holds() {
     assert_eq!((&check["Status"], &check["Output"]), (&json!("warning"), &json!("")));
 
     write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["10.0.0.0/8"]}}));
-    let agent = start(dir.path(), &FLAGS);
-    let addr = http(&agent);
+    let agent = Process::alpha(dir.path(), &FLAGS);
+    let addr = agent.shown("HTTP addr");
     let refused = request(addr, "PUT", "/v1/agent/maintenance?enable=true", "");
     assert_eq!((refused.status, refused.text()), (403, "Access is restricted".into()));
     assert_eq!(request(addr, "GET", "/v1/agent/self", "").status, 200);
 
     write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["here"]}}));
-    let (status, said) = start(dir.path(), &FLAGS).end();
+    let (status, said) = Process::alpha(dir.path(), &FLAGS).end();
     assert_eq!(status, Some(1));
     assert!(said.contains("Invalid http_config.allow_write_http_from: 'here'"), "{said}");
 }
@@ -186,11 +186,9 @@ fn ttl(dns: SocketAddr) -> u32 {
 fn what_files_say_of_dns_is_read_again_and_questions_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a.json", &json!({"dns_config": {"node_ttl": "7s"}}));
-    let agent = start(dir.path(), &[FLAGS[0], FLAGS[1], "-dns-addr=127.0.0.1:0"]);
-    let addr = http(&agent);
-    let said = agent.said();
-    let (_, rest) = said.split_once("DNS addr: '").unwrap();
-    let dns: SocketAddr = rest.split_once('\'').unwrap().0.parse().unwrap();
+    let agent = Process::alpha(dir.path(), &[FLAGS[0], FLAGS[1], "-dns-addr=127.0.0.1:0"]);
+    let addr = agent.shown("HTTP addr");
+    let dns: SocketAddr = agent.shown("DNS addr");
     assert_eq!(ttl(dns), 7);
     write(dir.path(), "a.json", &json!({"dns_config": {"node_ttl": "9s"}}));
     put(addr, "/v1/agent/reload", "");

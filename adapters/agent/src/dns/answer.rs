@@ -7,6 +7,7 @@ use tidings_core::registry::catalog::{Catalog, Instance, Node};
 use tidings_core::registry::check::Health;
 
 use super::Set;
+use super::fit::{RECORD_MIN, least};
 use super::name::Name;
 use super::question::{Subject, subject};
 use super::record::{Data, Rcode, Record, Reply, kind};
@@ -309,12 +310,8 @@ impl Asked<'_> {
     fn locations(&self, owner: &Name, found: &[Usable<'_>], ttl: u32) -> Reply {
         let mut reply = Reply { counted: true, ..Reply::of(Vec::new()) };
         let (mut known, mut targets, mut nodes) = (Set::default(), Set::default(), Set::default());
-        let mut followed = 0;
+        let (mut followed, mut room) = (0, self.records_max * RECORD_MIN);
         for usable in found {
-            if reply.answers.len() >= self.records_max {
-                reply.shortened = true;
-                break;
-            }
             let Usable { instance, health } = usable;
             let Some((target, place)) = self.target(instance) else { continue };
             let weights = instance.service.weights;
@@ -325,7 +322,15 @@ impl Asked<'_> {
                 continue;
             }
             let data = Data::Srv { weight, port, target: target.clone() };
-            reply.answers.push(Record { owner: owner.clone(), ttl, data });
+            let record = Record { owner: owner.clone(), ttl, data };
+            let least = least(&record);
+            if least > room {
+                // Whatever else there is, there is no place for it.
+                reply.shortened = true;
+                break;
+            }
+            room -= least;
+            reply.answers.push(record);
             if targets.insert(target.clone()) {
                 match place {
                     Some(addr) => {
@@ -340,9 +345,8 @@ impl Asked<'_> {
                     None => {}
                 }
             }
-            let room = reply.additionals.len() < self.records_max;
             if self.config.node_meta_txt
-                && room
+                && reply.additionals.len() < self.records_max
                 && nodes.insert(instance.node.name())
                 && let Some(owner) = self.zone.node(instance.node.name())
             {

@@ -14,7 +14,7 @@ const DATAGRAM_MAX: usize = 65_507;
 /// Bytes of a message on a stream.
 const STREAM_MAX: usize = 65_535;
 /// Bytes of the smallest record.
-const RECORD_MIN: usize = 14;
+pub(super) const RECORD_MIN: usize = 14;
 /// Bytes of what stands before a record's data at least: a pointer to its name, numbers, a length.
 const RECORD_HEAD: usize = 12;
 
@@ -122,13 +122,17 @@ fn most(request: &Request, reply: &Reply, answers: &[Record], room: Room, style:
     (fits, best.unwrap_or_else(|| with(0)))
 }
 
-/// How many of these answers could fit, whatever names are abbreviated to.
-fn possible(answers: &[Record], bytes: usize) -> usize {
-    let least = |record: &Record| match &record.data {
+/// Bytes that a record takes at least, whatever names are abbreviated to.
+pub(super) fn least(record: &Record) -> usize {
+    match &record.data {
         // Only these names are written in full.
         Data::Srv { target, .. } => RECORD_HEAD + 6 + target.wire().len(),
         _ => RECORD_HEAD,
-    };
+    }
+}
+
+/// How many of these answers could fit, whatever names are abbreviated to.
+fn possible(answers: &[Record], bytes: usize) -> usize {
     let mut taken = 0;
     let fits = |record: &&Record| {
         taken += least(record);

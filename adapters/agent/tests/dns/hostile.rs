@@ -26,7 +26,8 @@ pub(crate) fn limited(limits: Limits, flags: &[&str]) -> (Handle, Server) {
     let dns = config.dns.unwrap();
     let sockets = Sockets::bind(dns.addr).unwrap();
     let setup =
-        Setup { directory, config: dns, domain: config.domain, datacenter: config.datacenter, limits };
+    let counts = std::sync::Arc::default();
+        Setup { directory, config: dns, domain: config.domain, datacenter: config.datacenter, limits, counts };
     (node, Server::start(sockets, setup).unwrap())
 }
 
