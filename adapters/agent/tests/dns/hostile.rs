@@ -25,9 +25,15 @@ pub(crate) fn limited(limits: Limits, flags: &[&str]) -> (Handle, Server) {
     let directory = Directory::new(node.clone());
     let dns = config.dns.unwrap();
     let sockets = Sockets::bind(dns.addr).unwrap();
-    let setup =
     let counts = std::sync::Arc::default();
-        Setup { directory, config: dns, domain: config.domain, datacenter: config.datacenter, limits, counts };
+    let setup = Setup {
+        directory,
+        config: dns,
+        domain: config.domain,
+        datacenter: config.datacenter,
+        limits,
+        counts,
+    };
     (node, Server::start(sockets, setup).unwrap())
 }
 
