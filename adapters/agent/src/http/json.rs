@@ -1,4 +1,4 @@
-//! JSON, written out with no blanks: what a library for any use does, at a third of its cost for lists of
+//! JSON, written out with no blanks: what a library for any use does, at half its cost for lists of
 //! records, which are what this API is asked for all day. Names of fields are known not to need escapes,
 //! and most texts turn out not to.
 
