@@ -2,11 +2,20 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::registration::{Bad, SCRIPTS_OFF};
 use crate::log::Line;
+
+/// Why writing an answer out does not fail.
+pub(super) const WRITABLE: &str = "all keys of answers are texts";
+
+/// A value as JSON without blanks.
+pub(super) fn written(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).expect(WRITABLE).into()
+}
 
 /// An answer, before it is written out.
 #[derive(Debug)]

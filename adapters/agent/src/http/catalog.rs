@@ -8,8 +8,7 @@ use tidings_core::registry::check::Health;
 use tidings_core::registry::service::Text;
 
 use super::Site;
-use super::answer::Answer;
-use super::json;
+use super::answer::{self, Answer};
 use super::near::Near;
 use super::params::Params;
 use super::reading::{Wanted, read};
@@ -41,7 +40,7 @@ pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
             let all = catalog.services();
             let all: BTreeMap<&str, Vec<&str>> =
                 all.iter().map(|(name, tags)| (&***name, words(tags.iter().copied()))).collect();
-            return (index, json::to_bytes(&all));
+            return (index, answer::written(&all));
         }
         // Only those on nodes that have what is asked for.
         let mut found = BTreeMap::new();
@@ -57,7 +56,7 @@ pub(super) fn services(site: &Site, params: &Params) -> Result<Answer, Answer> {
                 found.insert(&**name, words(tags.into_iter()));
             }
         }
-        (index, json::to_bytes(&found))
+        (index, answer::written(&found))
     })
 }
 
@@ -99,7 +98,7 @@ pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> R
     read(site, params, |catalog| {
         let index = catalog.node_index(name);
         let Some(node) = catalog.node(name) else {
-            return (index, json::to_bytes(&()));
+            return (index, answer::written(&()));
         };
         let services = node.services().filter_map(|shown| {
             let entry = shape::service(shown, shown.record().service()?);
@@ -111,7 +110,7 @@ pub(super) fn node(site: &Site, params: &Params, name: &str, as_list: bool) -> R
         } else {
             Services::ById(services.collect())
         };
-        (index, json::to_bytes(&OfNode { node: shape::node(node, &site.datacenter), services }))
+        (index, answer::written(&OfNode { node: shape::node(node, &site.datacenter), services }))
     })
 }
 

@@ -10,8 +10,6 @@ mod directory;
 mod events;
 pub(crate) mod fuzz;
 mod host;
-mod indent;
-mod json;
 mod live;
 mod local;
 mod metrics;

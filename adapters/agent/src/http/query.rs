@@ -15,9 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Site;
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::decode::{self, Fields};
-use super::json;
 use super::near::Near;
 use super::params::{Params, Since};
 use super::reading;
@@ -148,7 +147,7 @@ fn missing(id: &str) -> String {
 }
 
 fn told(value: Value, index: u64) -> Answer {
-    reading::told((index, json::to_bytes(&value)), "leader")
+    reading::told((index, answer::written(&value)), "leader")
 }
 
 /// What there is now, or once something has changed.

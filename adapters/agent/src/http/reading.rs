@@ -11,9 +11,8 @@ use tidings_core::registry::service::Text;
 use tokio::time::Instant;
 
 use super::Site;
-use super::answer::{Answer, Body};
+use super::answer::{Answer, Body, WRITABLE};
 use super::directory::Watch;
-use super::json;
 use super::params::Params;
 use super::shape;
 use crate::filter::{Filter, schema};
@@ -130,7 +129,7 @@ impl Wanted {
         let mut out = Vec::with_capacity(1024);
         for entry in entries.into_iter().filter(|entry| self.passes(entry)) {
             out.push(if out.is_empty() { b'[' } else { b',' });
-            json::write(&mut out, &entry);
+            serde_json::to_writer(&mut out, &entry).expect(WRITABLE);
         }
         if out.is_empty() {
             out.push(b'[');

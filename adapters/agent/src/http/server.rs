@@ -21,6 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use serde::Serialize as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,12 +29,10 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::Site;
-use super::answer::{Answer, Body};
+use super::answer::{self, Answer, Body, WRITABLE};
 use super::cache::Cache;
 use super::directory::Directory;
 use super::events::EventLog;
-use super::indent::indent;
-use super::json;
 use super::live::Payload;
 use super::params::Params;
 use super::query::Queries;
@@ -404,8 +403,12 @@ fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     let (kind, bytes) = match answer.body {
         Body::Empty | Body::Log { .. } => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),
-        Body::Json(value) => (Some("application/json"), rendered(&value, pretty)),
-        Body::Written(bytes) if pretty => (Some("application/json"), indent(&bytes).into()),
+        Body::Json(value) if pretty => (Some("application/json"), indented(&value)),
+        Body::Json(value) => (Some("application/json"), answer::written(&value)),
+        Body::Written(bytes) if pretty => {
+            let value: Value = serde_json::from_slice(&bytes).expect("it was written as JSON");
+            (Some("application/json"), indented(&value))
+        }
         Body::Written(bytes) => (Some("application/json"), bytes),
         Body::Other(kind, bytes) => (Some(kind), bytes),
     };
@@ -430,10 +433,13 @@ fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
     response
 }
 
-/// Compact, or indented.
-fn rendered(value: &Value, pretty: bool) -> Bytes {
-    let written = json::to_bytes(value);
-    if pretty { indent(&written).into() } else { written }
+/// Indented by four and with an end of line.
+fn indented(value: &Value) -> Bytes {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, formatter)).expect(WRITABLE);
+    out.push(b'\n');
+    out.into()
 }
 
 fn compress(bytes: &[u8]) -> Option<Bytes> {

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use super::Site;
 use super::agent;
-use super::answer::{Answer, Body};
+use super::answer::{self, Answer, Body};
 use super::decode::{self, Fields};
 use super::params::{Params, Since};
+use super::reading;
 use super::registration::Bad;
-use super::{json, reading};
 
 /// The addresses of all who are alive, in order.
 fn alive(site: &Site) -> Vec<SocketAddr> {
@@ -145,7 +145,7 @@ async fn seen(site: &Site, fresh: Duration) -> (u64, Bytes) {
     let members = view.iter().map(|it| it.name().to_owned());
     let others = site.positions.all().into_keys().filter(|name| view.get(name).is_none());
     let names: Vec<String> = members.chain(others).collect();
-    let all = json::to_bytes(&coordinates(site, names).await);
+    let all = answer::written(&coordinates(site, names).await);
     let mut seen = seen();
     seen.at = Some(Instant::now());
     if seen.all != all {
