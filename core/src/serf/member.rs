@@ -94,11 +94,15 @@ impl Serf {
         let Some(member) = known(swim, leave.node) else {
             return self.buffer_intent(cx, leave.node, IntentKind::Leave, leave.ltime);
         };
-        if leave.ltime <= member.status_ltime {
+        if *leave.node == *swim.me && !self.leaving.is_leaving() {
+            // At the very time of its own last word, too, which the original lets pass: whoever has not
+            // heard that word believes the leave, and a prune makes them forget who is there.
+            if leave.ltime >= member.status_ltime {
+                self.announce_join(cx, swim);
+            }
             return false;
         }
-        if *leave.node == *swim.me && !self.leaving.is_leaving() {
-            self.announce_join(cx, swim);
+        if leave.ltime <= member.status_ltime {
             return false;
         }
         match member.status {

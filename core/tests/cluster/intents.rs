@@ -89,6 +89,16 @@ fn a_leave_of_a_living_node_is_contradicted() {
     cluster.assert_converged();
     cluster.assert_status(&[0, 1, 2], "n0", Some(Status::Alive));
     assert!(cluster.hosts[0].node().stats().member_time > 50);
+
+    // At the time of its own last word, which others may not have heard.
+    let said = cluster.member(0, "n0").unwrap().status_ltime();
+    cluster.inject(Cluster::address(1), 0, &wire::leave_intent("n0", said.0 - 1, true));
+    assert_eq!(cluster.member(0, "n0").unwrap().status_ltime(), said, "it was contradicted already");
+    cluster.inject(Cluster::address(1), 0, &wire::leave_intent("n0", said.0, true));
+    cluster.run(secs(5));
+    for host in 0..3 {
+        assert!(cluster.member(host, "n0").unwrap().status_ltime() > said, "host {host} has not heard it");
+    }
 }
 
 #[test]
