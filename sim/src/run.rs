@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use serde::Serialize;
 use tidings_core::{Config, Event, MemberEventKind, QueryParams, Refusal, State, Status, Time};
 
@@ -259,10 +260,13 @@ impl Healed {
     }
 
     /// As agents that retry their join do: whoever came back, or is alone, asks some others for
-    /// the way in. All others must find each other by themselves.
+    /// the way in, who have been there longest. (Those who came back may know each other alone.) All
+    /// others must find each other by themselves.
     fn rejoin(&self, cluster: &mut Cluster) {
         let living = self.living(cluster);
-        let via: Vec<HostId> = living.iter().copied().take(CONTACTS).collect();
+        let mut via = living.clone();
+        via.sort_by_key(|host| cluster.host(*host).life());
+        via.truncate(CONTACTS);
         for host in living {
             let alive = |node: &tidings_core::Node| {
                 node.view().iter().filter(|member| member.status() == Status::Alive).count()
@@ -416,7 +420,12 @@ fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<(), Violation> {
         let refused = |event: &Event| matches!(event, Event::Refused(refused) if matches!(refused.reason, Refusal::Full(_)));
         cluster.host(host).events().iter().any(|(at, event)| since(*at) && refused(event))
     };
-    let wrong = |host: HostId| asked(host) != passes(cluster, host) && !full(host);
+    let filter = Regex::new(FILTER.1).expect("a pattern of ours");
+    let passes = |host: HostId| {
+        let own = cluster.host(host).node().and_then(|node| node.members().local().cloned());
+        filter.is_match(own.map(|own| own.tags()).unwrap_or_default().get(FILTER.0).unwrap_or_default())
+    };
+    let wrong = |host: HostId| asked(host) != passes(host) && !full(host);
     if let Some(host) = living.iter().find(|host| wrong(**host)) {
         let did = if asked(*host) { "is for others, and arrived" } else { "did not arrive" };
         return Err(restless(cluster, "S4 query", *host, format!("a query sent in peace {did}")));
@@ -428,11 +437,3 @@ fn spread(cluster: &mut Cluster, living: &[HostId]) -> Result<(), Violation> {
 const QUERIES: u32 = 5;
 /// The filter of the query in peace: the tag that work changes is even, or not there.
 const FILTER: (&str, &str) = ("turn", "^$|^[0-9]*[02468]-");
-
-/// Whether a host's own tags pass it.
-fn passes(cluster: &Cluster, host: HostId) -> bool {
-    let own = cluster.host(host).node().and_then(|node| node.members().local().cloned());
-    let tags = own.map(|own| own.tags()).unwrap_or_default();
-    let turn = tags.get(FILTER.0).unwrap_or_default();
-    turn.split('-').next().is_none_or(|turn| turn.is_empty() || turn.ends_with(['0', '2', '4', '6', '8']))
-}

@@ -68,8 +68,12 @@ impl Serf {
         if bug!(cx, ForgetsWhoLeft) {
             left.clear();
         }
-        for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| left.contains(node)) {
-            let ltime = LamportTime(ltime.0.saturating_add(1));
+        for (node, mut ltime) in state.status_ltimes.clone().filter(|(node, _)| left.contains(node)) {
+            // Who holds that already has nothing to add, or two who agree would raise the time, and with
+            // it their clocks, at each exchange. (In the original they do.)
+            if swim.members.get(node).is_none_or(|member| member.status != Status::Left) {
+                ltime = LamportTime(ltime.0.saturating_add(1));
+            }
             self.merge_leave(cx, swim, &Leave { ltime, node, prune: false });
         }
         for (node, ltime) in state.status_ltimes.clone().filter(|(node, _)| !left.contains(node)) {

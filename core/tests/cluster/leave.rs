@@ -18,6 +18,20 @@ fn a_leave_is_seen_as_one() {
 }
 
 #[test]
+fn the_time_of_a_departure_settles() {
+    let mut cluster = Cluster::lan(5).joined();
+    let token = cluster.leave(4);
+    cluster.answer(4, token).unwrap();
+    cluster.kill(4);
+    cluster.run(secs(60));
+    let times =
+        |cluster: &Cluster| (0..4).map(|host| cluster.hosts[host].node().stats().member_time).collect();
+    let before: Vec<_> = times(&cluster);
+    cluster.run(secs(600));
+    assert_eq!(before, times(&cluster), "who agrees has nothing to tell another");
+}
+
+#[test]
 fn a_leaver_that_then_stops_stays_left() {
     let mut cluster = Cluster::lan(5).joined();
     let token = cluster.leave(4);
