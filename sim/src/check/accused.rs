@@ -6,12 +6,10 @@ use tidings_core::wire::packet::Opener;
 use tidings_core::{Incarnation, State, Time};
 
 use super::Place;
-use crate::hash::FastMap;
+use super::recent::Recent;
 use crate::host::Host;
 use crate::watch::Violation;
 
-/// Packets remembered that accuse somebody; those that are sent no more go first.
-const PACKETS_MAX: usize = 4096;
 /// What is higher cannot be exceeded at once, and is not believed as it is.
 const CREDIBLE_MAX: Incarnation = 1 << 31;
 
@@ -20,20 +18,14 @@ const CREDIBLE_MAX: Incarnation = 1 << 31;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Accusations {
     opener: Opener,
-    /// By the hash of the packet, when it was sent first.
-    packets: FastMap<u64, Time>,
+    /// Hashes of them.
+    packets: Recent<u64>,
 }
 
 impl Accusations {
     /// A packet is sent that accuses somebody.
     pub(super) fn on_sent(&mut self, hash: u64, now: Time) {
-        if self.packets.len() >= PACKETS_MAX {
-            let mut times: Vec<Time> = self.packets.values().copied().collect();
-            times.sort_unstable();
-            let middle = times[times.len() / 2];
-            self.packets.retain(|_, at| *at > middle);
-        }
-        self.packets.insert(hash, now);
+        self.packets.put(hash, now);
     }
 
     /// The highest incarnation at which a datagram that is about to be handled accuses the host
@@ -44,7 +36,7 @@ impl Accusations {
         payload: &[u8],
         hash: impl FnOnce(&[u8]) -> u64,
     ) -> Option<Incarnation> {
-        if self.packets.is_empty() || !self.packets.contains_key(&hash(payload)) {
+        if self.packets.is_empty() || !self.packets.contains(&hash(payload)) {
             return None;
         }
         let own = host.node()?.members().local().filter(|own| own.state() == State::Alive)?.incarnation();

@@ -86,6 +86,7 @@ mod memory;
 mod names;
 mod packets;
 mod probes;
+mod recent;
 mod registry;
 mod serf;
 mod updates;

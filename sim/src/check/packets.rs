@@ -14,8 +14,9 @@ use super::Place;
 use super::accused::Accusations;
 use super::membership::Membership;
 use super::names::{NameId, Names};
+use super::recent::Recent;
 use super::updates::Update;
-use crate::hash::{FastHasher, FastMap};
+use crate::hash::FastHasher;
 use crate::host::Host;
 use crate::net::HostId;
 use crate::rider::Rider;
@@ -24,26 +25,16 @@ use crate::world::World;
 
 /// Bytes that a direct Serf message may take beside its own limit.
 const DIRECT_OVERHEAD: usize = 256;
-/// Indirect pings remembered; older ones are long over.
-const INDIRECT_MAX: usize = 4096;
 
 /// Reads what nodes send.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packets {
     opener: Opener,
-    /// Pings asked for on somebody's behalf: by asker and number, when, and whether the ack was
-    /// passed on.
-    indirect: BTreeMap<(SocketAddr, u32), Asked>,
-    /// Hashes of the packets that ask for them, and when: no other need be opened when it arrives.
-    asking: FastMap<u64, Time>,
+    /// Pings asked for on somebody's behalf: by asker and number, what each helper did.
+    indirect: Recent<(SocketAddr, u32), BTreeMap<HostId, Help>>,
+    /// Hashes of the packets that ask for them: no other need be opened when it arrives.
+    asking: Recent<u64>,
     accusations: Accusations,
-}
-
-/// A ping asked for.
-#[derive(Clone, Debug)]
-struct Asked {
-    at: Time,
-    helpers: BTreeMap<HostId, Help>,
 }
 
 /// What a helper was asked, and did.
@@ -122,7 +113,7 @@ impl Packets {
         let plain = said.iter().all(|word| matches!(word, Said::Update(..)));
         seen.told_last = plain.then_some(hash);
         if said.iter().any(|word| matches!(word, Said::Asks(_))) {
-            self.asking.insert(hash, place.world_time);
+            self.asking.put(hash, place.world_time);
         }
         if said.iter().any(|word| matches!(word, Said::Update(_, _, Update::Suspect | Update::Dead))) {
             self.accusations.on_sent(hash, place.world_time);
@@ -191,7 +182,7 @@ impl Packets {
         payload: &[u8],
     ) {
         // What is damaged on its way may still ask.
-        if self.indirect.is_empty() || !lies && !self.asking.contains_key(&hash(payload)) {
+        if self.indirect.is_empty() || !lies && !self.asking.contains(&hash(payload)) {
             return;
         }
         let config = host.config();
@@ -200,11 +191,11 @@ impl Packets {
         self.opener.open(payload, config, &keyring, |message| {
             if let Ok(Message::IndirectPing(request)) = message.and_then(Message::decode)
                 // Whom it answers it reads in the packet, which may be damaged.
-                && let Some(asked) =
+                && let Some(helpers) =
                     indirect.get_mut(&(request.source.socket().unwrap_or(from), request.seq))
             {
                 let fresh = Help { since: place.local, ..Help::default() };
-                asked.helpers.entry(place.host).or_insert(fresh).asks += 1;
+                helpers.entry(place.host).or_insert(fresh).asks += 1;
             }
         });
     }
@@ -219,28 +210,19 @@ impl Packets {
     ) -> Option<Violation> {
         let host = &world.hosts()[place.host];
         match said {
-            Said::Asks(seq) => {
-                // A process that starts anew counts from 1 again, while what its last life asked
-                // for may still be under way: the counts go on.
-                let asked = Asked { at: place.world_time, helpers: BTreeMap::new() };
-                self.indirect.entry((host.addr(), *seq)).or_insert(asked);
-                if self.indirect.len() > INDIRECT_MAX {
-                    let lately = |at: Time| place.world_time.since(at) < Duration::from_secs(60);
-                    self.indirect.retain(|_, asked| lately(asked.at));
-                    self.asking.retain(|_, at| lately(*at));
-                }
-            }
+            // A process that starts anew counts from 1 again, while what its last life asked for may
+            // still be under way: the counts go on.
+            Said::Asks(seq) => self.indirect.put((host.addr(), *seq), place.world_time),
             Said::Ack(seq) => {
                 if !host.config().coordinates {
                     return None;
                 }
-                if let Some(asked) = self.indirect.get_mut(&(to, *seq)) {
-                    asked.helpers.entry(place.host).or_default().acks += 1;
+                if let Some(helpers) = self.indirect.get_mut(&(to, *seq)) {
+                    helpers.entry(place.host).or_default().acks += 1;
                 }
             }
             Said::Nack(seq) => {
-                let asked = self.indirect.get_mut(&(to, *seq))?;
-                let help = asked.helpers.get_mut(&place.host)?;
+                let help = self.indirect.get_mut(&(to, *seq))?.get_mut(&place.host)?;
                 help.nacks += 1;
                 let Help { since, asks, acks, nacks } = *help;
                 if asks > 0 && nacks > asks {
