@@ -74,6 +74,11 @@ impl Answer {
         Answer::error(StatusCode::INTERNAL_SERVER_ERROR, words)
     }
 
+    /// Whether it says that nothing is served under a path.
+    pub(crate) const fn is_unknown(&self) -> bool {
+        matches!((self.status, &self.body), (StatusCode::NOT_FOUND, Body::Empty))
+    }
+
     /// With one more header line; one that cannot be sent is left out.
     pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         if let Ok(value) = HeaderValue::try_from(value.to_string()) {

@@ -7,12 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::Site;
 use super::answer::{self, Answer};
@@ -156,7 +155,7 @@ async fn blocking(site: &Site, params: &Params, look: impl Fn() -> Value) -> Res
     if let Some(waiting) = params.waiting().map_err(Answer::bad)?
         && let Since::Index(index) = waiting.since
     {
-        let end = Instant::now() + waiting.wait + waiting.wait / 32 + Duration::from_millis(1);
+        let end = reading::end(waiting.wait);
         // Who waits long enough is told what there is.
         let _ = tokio::time::timeout_at(end, changed.wait_for(|now| *now > index)).await;
     }

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 use tidings_core::registry::catalog::{Catalog, Instance, Node};
-use tidings_core::registry::service::Text;
 use tokio::time::Instant;
 
 use super::Site;
@@ -42,10 +41,9 @@ pub(super) async fn wait<F: Future<Output = Answer>>(
     site: &Site,
     watch: Watch,
     since: u64,
-    wait: Duration,
+    end: Instant,
     now: impl Fn() -> F,
 ) -> Answer {
-    let end = Instant::now() + wait + spread(wait);
     // Before the first look, so that no change is missed between looking and waiting.
     let mut changed = site.directory.watch(watch);
     loop {
@@ -64,22 +62,28 @@ fn index_of(answer: &Answer) -> Option<u64> {
     value.to_str().ok()?.parse().ok()
 }
 
-/// Up to a sixteenth more, so that those who began to wait together do not come back together.
-pub(super) fn spread(wait: Duration) -> Duration {
-    let mut byte = [0; 4];
-    match getrandom::fill(&mut byte) {
-        Ok(()) => (wait / 16).mul_f64(f64::from(u32::from_le_bytes(byte)) / f64::from(u32::MAX)),
+/// When a client that waits so long from now on has waited enough: up to a sixteenth later, so that
+/// those who began together do not come back together.
+pub(super) fn end(wait: Duration) -> Instant {
+    let mut bytes = [0; 4];
+    let spread = match getrandom::fill(&mut bytes) {
+        Ok(()) => (wait / 16).mul_f64(f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)),
         Err(_) => Duration::ZERO,
-    }
+    };
+    Instant::now() + wait + spread
 }
 
 /// What was read, with the header lines that say so.
 pub(super) fn told((index, json): Read, consistency: &str) -> Answer {
-    Answer::new(StatusCode::OK, Body::Written(json))
-        .with(INDEX, index.max(1))
+    state(index.max(1), Body::Written(json)).with("x-consul-effective-consistency", consistency)
+}
+
+/// A state with its index.
+pub(super) fn state(index: u64, body: Body) -> Answer {
+    Answer::new(StatusCode::OK, body)
+        .with(INDEX, index)
         .with("x-consul-knownleader", "true")
         .with("x-consul-lastcontact", "0")
-        .with("x-consul-effective-consistency", consistency)
 }
 
 /// What a client wants to see of a list.
@@ -110,11 +114,7 @@ impl Wanted {
 
     /// Whether a node has the meta data asked for.
     pub(super) fn node(&self, node: &Node) -> bool {
-        let has = |key: &str, value: &str| {
-            let meta = node.info().map_or(&[] as &[(Text, Text)], |info| &info.meta);
-            let segment = node.member().is_some() && (key, value) == ("consul-network-segment", "");
-            segment || meta.iter().any(|(name, text)| **name == *key && **text == *value)
-        };
+        let has = |key: &str, value: &str| shape::meta(node).any(|entry| entry == (key, value));
         self.node_meta.iter().all(|(key, value)| has(key, value))
     }
 

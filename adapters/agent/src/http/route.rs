@@ -224,7 +224,7 @@ async fn answer(site: &Site, request: Request) -> Answer {
     let now = || look_up(site, *call, &watch, &argument, &request);
     match waiting {
         Some(Waiting { since: Since::Index(index), wait }) => {
-            reading::wait(site, watch.clone(), index, wait, now).await
+            reading::wait(site, watch.clone(), index, reading::end(wait), now).await
         }
         _ => now().await,
     }

@@ -304,10 +304,7 @@ async fn connection<A: Api>(
     let service = service_fn(|request| {
         let (api, kept) = (api.clone(), &kept);
         async move {
-            let (mut response, last) = respond(&*api, from, limits, style, request).await;
-            if !is_unknown(&response) {
-                response.headers_mut().extend(api.headers().iter().cloned());
-            }
+            let (response, last) = respond(&*api, from, limits, style, request).await;
             if last.is_some() {
                 *kept.lock().unwrap_or_else(PoisonError::into_inner) = last;
             }
@@ -341,33 +338,40 @@ async fn respond<A: Api>(
     let as_text = params.get("format") == Some("text") || accepts(&head.headers, &ACCEPT, "text/plain");
     let path = head.uri.path().to_owned();
     let known = Head { from, method: &head.method, path: &path, headers: &head.headers, params: &params };
-    if let Some(refusal) = api.refusal(&known) {
-        return written(refusal, pretty, gzip);
-    }
+    let answer = match api.refusal(&known) {
+        Some(refusal) => refusal,
+        None => match read(body, limits).await {
+            Ok(body) => api.answer(Request { method: head.method, path, params, body, as_text }).await,
+            Err(refusal) => refusal,
+        },
+    };
+    // Where nothing is served, nothing is said of it, either.
+    let common = if answer.is_unknown() { &[] } else { api.headers() };
+    let (mut response, last) = written(answer, pretty, gzip);
+    response.headers_mut().extend(common.iter().cloned());
+    (response, last)
+}
+
+/// The body of a request.
+///
+/// # Errors
+/// The answer to one that is too large, too slow or broken off.
+async fn read(body: Incoming, limits: Limits) -> Result<Vec<u8>, Answer> {
     let too_large = || {
         let words = format!("Request body too large, max size: {} bytes", limits.body_max);
-        written(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, words), pretty, false)
+        Answer::error(StatusCode::PAYLOAD_TOO_LARGE, words)
     };
     // Who says so beforehand need not send it.
     if body.size_hint().lower() > limits.body_max as u64 {
-        return too_large();
+        return Err(too_large());
     }
-    let body = tokio::time::timeout(limits.read_time, Limited::new(body, limits.body_max).collect()).await;
-    let body = match body {
-        Ok(Ok(body)) => body.to_bytes().to_vec(),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            return too_large();
-        }
-        Ok(Err(error)) => {
-            return written(Answer::bad(format!("cannot read the body: {error}")), pretty, false);
-        }
-        Err(_) => {
-            let words = "the body took too long";
-            return written(Answer::error(StatusCode::REQUEST_TIMEOUT, words), pretty, false);
-        }
-    };
-    let request = Request { method: head.method, path, params, body, as_text };
-    written(api.answer(request).await, pretty, gzip)
+    let body = Limited::new(body, limits.body_max).collect();
+    match tokio::time::timeout(limits.read_time, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Answer::bad(format!("cannot read the body: {error}"))),
+        Err(_) => Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "the body took too long")),
+    }
 }
 
 /// Whether a header line names something.
@@ -393,13 +397,8 @@ fn written(mut answer: Answer, pretty: bool, gzip: bool) -> Sent {
     (response, last)
 }
 
-/// Whether nothing is served under a path: then nothing is said of it, either.
-fn is_unknown(response: &Response<Payload>) -> bool {
-    !response.headers().contains_key(VARY)
-}
-
 fn whole(answer: Answer, pretty: bool, gzip: bool) -> Response<Payload> {
-    let unknown = answer.status == StatusCode::NOT_FOUND && matches!(answer.body, Body::Empty);
+    let unknown = answer.is_unknown();
     let (kind, bytes) = match answer.body {
         Body::Empty | Body::Log { .. } => (None, Bytes::new()),
         Body::Text(text) => (Some("text/plain; charset=utf-8"), text.into()),

@@ -13,6 +13,8 @@ use tidings_core::registry::check::{Check, CheckSpec, Definition, Health};
 use tidings_core::registry::node::NodeInfo;
 use tidings_core::registry::service::{Address, Service, Text, Weights};
 
+use super::answer::WRITABLE;
+
 /// The check every member has.
 pub(super) const SERF_HEALTH: &str = "serfHealth";
 /// What every agent says of itself.
@@ -107,11 +109,16 @@ pub(super) struct NodeMeta<'a>(pub(super) &'a Node);
 
 impl Serialize for NodeMeta<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let told = self.0.info().map_or(&[] as &[(Text, Text)], |info| &info.meta);
-        let lacking = self.0.member().is_some() && told.iter().all(|(name, _)| **name != *SEGMENT);
-        let told = told.iter().map(|(name, text)| (&**name, &**text));
-        map_or_null(serializer, told.chain(lacking.then_some((SEGMENT, ""))))
+        map_or_null(serializer, meta(self.0))
     }
+}
+
+/// The same, entry by entry.
+pub(super) fn meta(node: &Node) -> impl Iterator<Item = (&str, &str)> {
+    let told = node.info().map_or(&[] as &[(Text, Text)], |info| &info.meta);
+    let lacking = node.member().is_some() && told.iter().all(|(name, _)| **name != *SEGMENT);
+    let told = told.iter().map(|(name, text)| (&**name, &**text));
+    told.chain(lacking.then_some((SEGMENT, "")))
 }
 
 /// Texts by name.
@@ -222,8 +229,7 @@ pub(super) fn own_service(id: &str, service: &Service) -> Value {
 
 /// As a value, for what is looked at once more.
 pub(super) fn value(entry: &impl Serialize) -> Value {
-    // Nothing here has keys that are no texts, or numbers that are none.
-    serde_json::to_value(entry).unwrap_or_default()
+    serde_json::to_value(entry).expect(WRITABLE)
 }
 
 /// An instance in the listing of a node, or beside its node and checks.

@@ -161,7 +161,7 @@ async fn awaited(site: &Site, params: &Params) -> Result<(u64, Bytes), Answer> {
     let waiting = params.waiting().map_err(Answer::bad)?;
     let mut fresh = Duration::ZERO;
     let known = waiting.and_then(|waiting| match waiting.since {
-        Since::Index(index) => Some((index, Instant::now() + waiting.wait + reading::spread(waiting.wait))),
+        Since::Index(index) => Some((index, reading::end(waiting.wait))),
         Since::Hash(_) => None,
     });
     loop {
@@ -176,23 +176,16 @@ async fn awaited(site: &Site, params: &Params) -> Result<(u64, Bytes), Answer> {
     }
 }
 
-fn told(index: u64, body: Body) -> Answer {
-    Answer::new(StatusCode::OK, body)
-        .with("x-consul-index", index)
-        .with("x-consul-knownleader", "true")
-        .with("x-consul-lastcontact", "0")
-}
-
 pub(super) async fn nodes(site: &Site, params: &Params) -> Result<Answer, Answer> {
     let (index, all) = awaited(site, params).await?;
-    Ok(told(index, Body::Written(all)))
+    Ok(reading::state(index, Body::Written(all)))
 }
 
 pub(super) async fn node(site: &Site, params: &Params, name: &str) -> Result<Answer, Answer> {
     let (index, _) = awaited(site, params).await?;
     match coordinates(site, vec![name.to_owned()]).await {
         found if found.is_empty() => Ok(Answer::new(StatusCode::NOT_FOUND, Body::Empty)),
-        found => Ok(told(index, Body::Json(found.into()))),
+        found => Ok(reading::state(index, Body::Json(found.into()))),
     }
 }
 
