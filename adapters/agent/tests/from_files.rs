@@ -164,9 +164,12 @@ fn what_files_say_of_http_and_of_checks_holds() {
     assert_eq!(request(addr, "GET", "/v1/agent/self", "").status, 200);
 
     write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["here"]}}));
-    let (status, said) = Process::alpha(dir.path(), &FLAGS).end();
-    assert_eq!(status, Some(1));
-    assert!(said.contains("Invalid http_config.allow_write_http_from: 'here'"), "{said}");
+    // While HTTP is off, too.
+    for flags in [&FLAGS[..], &FLAGS[1..]] {
+        let (status, said) = Process::alpha(dir.path(), flags).end();
+        assert_eq!(status, Some(1));
+        assert!(said.contains("Invalid http_config.allow_write_http_from: 'here'"), "{said}");
+    }
 }
 
 /// How long the address of the node may be kept, as the DNS says.

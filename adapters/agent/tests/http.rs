@@ -50,6 +50,7 @@ impl Agent {
             rules: Rules::default(),
             limits,
             pretty: false,
+            ui: false,
             scripts: true,
             token: None,
             certificates: None,

@@ -1,4 +1,5 @@
-//! Prepared queries, coordinates of nodes that are no agents, definitions of their checks, and the host.
+//! Prepared queries, coordinates of nodes that are no agents, definitions of their checks, the host, and
+//! the page for people.
 
 mod support;
 
@@ -176,4 +177,43 @@ async fn the_host_is_described() {
     }
     assert_eq!(host["Host"]["os"], json!(std::env::consts::OS));
     assert!(host["CollectionTime"].as_u64().unwrap() > 0);
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", String::as_str)
+}
+
+#[tokio::test]
+async fn the_page_is_there_when_it_is_asked_for_and_shows_nothing_without_the_token() {
+    let flags = &["-http-addr=127.0.0.1:0", "-http-token=s3cret"];
+    let cluster =
+        cluster(&[Spec::new("alpha", &[flags[0], flags[1], "-ui"]), Spec::new("beta", flags)]).await;
+    let [addr, without] = [0, 1].map(|i| cluster.agents[i].http().unwrap().addr());
+    for (path, status, place) in [
+        ("/", 301, "/ui/"),
+        ("/ui", 301, "/ui/"),
+        ("/ui/dc1/services/web", 301, "/ui/#/dc1/services/web"),
+        ("/ui/../v1/agent/self", 301, "/v1/agent/self"),
+        ("/v1/agent/self", 403, ""),
+    ] {
+        let answer = get(addr, path).await;
+        assert_eq!((answer.status, header(&answer, "location")), (status, place), "{path}");
+    }
+    for (path, kind, part) in [
+        ("/ui/", "text/html; charset=utf-8", "<script src=\"page.js\" defer></script>"),
+        ("/ui/page.js", "text/javascript; charset=utf-8", "/v1/catalog/services"),
+        ("/ui/page.css", "text/css; charset=utf-8", ".critical"),
+    ] {
+        let answer = get(addr, path).await;
+        assert_eq!((answer.status, header(&answer, "content-type")), (200, kind), "{path}");
+        assert!(answer.text().contains(part), "{path}");
+        let policy = header(&answer, "content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    }
+    assert_eq!(request(addr, "PUT", "/ui/", &Value::Null).await.status, 405);
+    for path in ["/", "/ui/", "/ui/page.js"] {
+        assert_eq!(get(without, path).await.status, 403, "{path}");
+        let answer = ask(without, "GET", path, &[("X-Consul-Token", "s3cret")], "").await;
+        assert_eq!(answer.status, 404, "{path}");
+    }
 }

@@ -4,7 +4,7 @@
 # Flags of a command; those that take a value end in "=".
 _tidings_flags() {
     case $1 in
-    agent) echo '-advertise= -bind= -broadcast-timeout= -config-dir= -config-file= -data-dir= -datacenter= -dev -disable-compression -dns-addr= -domain= -enable-local-script-checks -enable-script-checks -encrypt= -event-handler= -http-addr= -http-cert-file= -http-key-file= -http-open -http-token= -iface= -join= -keyring-file= -log-level= -node= -node-meta= -profile= -protocol= -recursor= -rejoin -replay -rest-addr= -retry-interval= -retry-join= -retry-max= -role= -rpc-addr= -service-ttl= -tag= -tags-file= -help' ;;
+    agent) echo '-advertise= -bind= -broadcast-timeout= -config-dir= -config-file= -data-dir= -datacenter= -dev -disable-compression -dns-addr= -domain= -enable-local-script-checks -enable-script-checks -encrypt= -event-handler= -http-addr= -http-cert-file= -http-key-file= -http-open -http-token= -iface= -join= -keyring-file= -log-level= -node= -node-meta= -profile= -protocol= -recursor= -rejoin -replay -rest-addr= -retry-interval= -retry-join= -retry-max= -role= -rpc-addr= -service-ttl= -tag= -tags-file= -ui -help' ;;
     apps) echo '-format= -rpc-addr= -rpc-auth= -help' ;;
     deregister) echo '-format= -http-addr= -http-ca-file= -token= -help' ;;
     event) echo '-coalesce -rpc-addr= -rpc-auth= -help' ;;

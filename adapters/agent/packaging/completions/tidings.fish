@@ -78,6 +78,7 @@ complete -c tidings -n '__tidings_is agent' -o rpc-addr -x -d 'Address of the RP
 complete -c tidings -n '__tidings_is agent' -o service-ttl -x -d 'Seconds such an app lives without a word, default 60'
 complete -c tidings -n '__tidings_is agent' -o tag -x -d 'Tag of this member; repeatable'
 complete -c tidings -n '__tidings_is agent' -o tags-file -r -F -d 'JSON object the tags are kept in; not together with -tag'
+complete -c tidings -n '__tidings_is agent' -o ui -d 'Show services and nodes on a web page, too: /ui/ where HTTP is served'
 complete -c tidings -n '__tidings_is agent' -o help -d 'Show what the command does'
 
 # apps

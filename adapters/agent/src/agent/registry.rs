@@ -142,6 +142,7 @@ impl Starting {
             dns_counts: counts,
             limits: Limits::default(),
             pretty: http.pretty,
+            ui: http.ui,
             scripts: config.registry.scripts,
             token: http.token.clone(),
             rules: http.rules.clone(),

@@ -92,6 +92,7 @@ const FLAGS: &[Flag] = &[
     flag("syslog", "enable_syslog", "", "(not supported)"),
     flag("tag", "tags", "k=v", "Tag of this member; repeatable"),
     flag("tags-file", "tags_file", "file", "JSON object the tags are kept in; not together with -tag"),
+    flag("ui", "ui", "", "Show services and nodes on a web page, too: /ui/ where HTTP is served"),
 ];
 
 /// Parsed flags: which files to read, and what overrides them.

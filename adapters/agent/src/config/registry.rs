@@ -36,6 +36,8 @@ pub struct HttpConfig {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Answers are always indented.
     pub pretty: bool,
+    /// A page for people is served, too.
+    pub ui: bool,
     /// What is refused and added.
     pub rules: Rules,
 }
@@ -149,6 +151,8 @@ pub(super) fn domain_name(text: &str) -> Option<String> {
 }
 
 fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {
+    // What is wrong in there is wrong while nobody asks, too.
+    let rules = settings.http.rules()?;
     let text = match (settings.http_addr.as_str(), settings.dev) {
         ("", false) => return Ok(None),
         ("", true) => "127.0.0.1",
@@ -163,7 +167,8 @@ fn http(settings: &Settings) -> Result<Option<HttpConfig>, String> {
         _ => return Err("-http-key-file needs a certificate: set -http-cert-file, too".to_owned()),
     };
     let (addr, token) = served(settings, "HTTP", text, HTTP_PORT, tls.is_some())?;
-    Ok(Some(HttpConfig { addr, token, tls, pretty: settings.dev, rules: settings.http.rules()? }))
+    let ui = settings.ui || settings.dev;
+    Ok(Some(HttpConfig { addr, token, tls, pretty: settings.dev, ui, rules }))
 }
 
 fn rest(settings: &Settings) -> Result<Option<RestConfig>, String> {

@@ -91,6 +91,8 @@ pub struct Settings {
     pub http_cert_file: String,
     /// PEM file with its key.
     pub http_key_file: String,
+    /// A page for people is served over HTTP.
+    pub ui: bool,
     /// HTTP may be served to other hosts without a token.
     pub http_open: bool,
     /// What HTTP is to refuse and to add.
@@ -182,6 +184,7 @@ pub(super) const KEYS: &[&str] = &[
     "http_cert_file",
     "http_key_file",
     "http_open",
+    "ui",
     "discard_check_output",
     "rest_addr",
     "service_ttl",
@@ -244,6 +247,7 @@ impl Settings {
             "http_cert_file" => Slot::Text(&mut self.http_cert_file),
             "http_key_file" => Slot::Text(&mut self.http_key_file),
             "http_open" => Slot::Bool(&mut self.http_open),
+            "ui" => Slot::Bool(&mut self.ui),
             "discard_check_output" => Slot::Bool(&mut self.discard_check_output),
             "rest_addr" => Slot::Text(&mut self.rest_addr),
             "service_ttl" => Slot::Int(&mut self.service_ttl),

@@ -14,6 +14,7 @@ mod live;
 mod local;
 mod metrics;
 mod near;
+mod page;
 mod params;
 mod query;
 mod reading;
@@ -60,6 +61,8 @@ pub(crate) struct Site {
     /// How many questions came there.
     dns_counts: Arc<Counts>,
     allowed: Allowed,
+    /// The page for people is served.
+    ui: bool,
     rules: Rules,
     /// What clients have to show, if anything.
     token: Option<String>,

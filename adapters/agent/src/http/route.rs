@@ -8,7 +8,9 @@ use super::answer::{Answer, Body};
 use super::directory::Watch;
 use super::params::{Params, Since, Waiting};
 use super::server::{Api, Head};
-use super::{Site, access, agent, catalog, events, host, local, metrics, query, reading, status, writing};
+use super::{
+    Site, access, agent, catalog, events, host, local, metrics, page, query, reading, status, writing,
+};
 
 /// A request, read to its end.
 #[derive(Debug)]
@@ -173,6 +175,10 @@ impl Api for Site {
         if head.path.starts_with("/v1/status/") || head.method == Method::OPTIONS {
             return None;
         }
+        // It is the same everywhere, and asks its reader for the token.
+        if self.ui && page::has(head.path) {
+            return None;
+        }
         access::refusal(self.token.as_deref(), head.headers, head.params)
     }
 
@@ -188,15 +194,13 @@ impl Api for Site {
 /// Answers a request.
 async fn answer(site: &Site, request: Request) -> Answer {
     if let Some(clean) = cleaned(&request.path) {
-        let link = format!("<a href=\"{clean}\">Moved Permanently</a>.\n\n");
-        return Answer::new(
-            StatusCode::MOVED_PERMANENTLY,
-            Body::Other("text/html; charset=utf-8", link.into()),
-        )
-        .with("location", clean);
+        return page::moved(&clean);
     }
     if super::params::argument(&request.path).chars().any(char::is_control) {
         return Answer::new(StatusCode::BAD_REQUEST, Body::Empty);
+    }
+    if site.ui && page::has(&request.path) {
+        return refuse_method(&request, &Method::GET).unwrap_or_else(|| page::answer(&request.path));
     }
     // A path that ends like a prefix without its slash names the empty argument's place.
     let found = ROUTES.iter().find(|Route(path, prefix, ..)| match prefix {

@@ -80,6 +80,8 @@ pub struct Setup {
     pub limits: Limits,
     /// Answers are always indented, as in the original's development mode.
     pub pretty: bool,
+    /// The page for people is served, at `/ui/`.
+    pub ui: bool,
     /// Checks may run programs.
     pub scripts: bool,
     /// What clients have to show; `None`: nothing.
@@ -161,6 +163,7 @@ impl Server {
             dns_counts,
             limits,
             pretty,
+            ui,
             scripts,
             token,
             rules,
@@ -185,6 +188,7 @@ impl Server {
             dns_port,
             dns_counts,
             allowed,
+            ui,
             rules,
             token,
             reload,
