@@ -279,10 +279,13 @@ impl Healed {
     }
 
     fn agreement(&self, cluster: &Cluster) -> Result<(), Disagreement> {
+        self.agreement_on_members(cluster)
+            .and_then(|()| cluster.registry_agreement_among(&self.living(cluster)))
+    }
+
+    fn agreement_on_members(&self, cluster: &Cluster) -> Result<(), Disagreement> {
         let living = self.living(cluster);
-        let members =
-            if self.lies { cluster.agreement_among_lies(&living) } else { cluster.agreement_among(&living) };
-        members.and_then(|()| cluster.registry_agreement_among(&living))
+        if self.lies { cluster.agreement_among_lies(&living) } else { cluster.agreement_among(&living) }
     }
 
     /// L1 to L4: all agree within the time allowed.
@@ -319,9 +322,11 @@ impl Healed {
     fn silence(&self, cluster: &mut Cluster) -> Result<(), Violation> {
         cluster.try_run(SETTLE)?;
         let living = self.living(cluster);
-        if let Err(wrong) = self.agreement(cluster) {
+        if let Err(wrong) = self.agreement_on_members(cluster) {
             return Err(self.violation(cluster, &wrong, SETTLE));
         }
+        // A TTL may have ended a moment ago, and not everybody been told.
+        self.agree(cluster, SETTLE)?;
         let before: Vec<usize> = living.iter().map(|host| cluster.host(*host).events().len()).collect();
         let datagrams = sent(cluster, &living);
         cluster.try_run(SETTLE)?;
