@@ -163,6 +163,30 @@ fn what_files_say_of_http_and_of_checks_holds() {
     assert_eq!((refused.status, refused.text()), (403, "Access is restricted".into()));
     assert_eq!(request(addr, "GET", "/v1/agent/self", "").status, 200);
 
+    write(dir.path(), "a.json", &json!({"check_output_max_size": 10}));
+    let agent = Process::alpha(dir.path(), &FLAGS);
+    let addr = agent.shown("HTTP addr");
+    put(addr, "/v1/agent/check/register", r#"{"Name": "c", "TTL": "10m", "OutputMaxSize": 4000}"#);
+    put(addr, "/v1/agent/check/warn/c?note=a-note-of-20-letters", "");
+    let check = &request(addr, "GET", "/v1/agent/checks", "").json()["c"];
+    assert_eq!(check["Output"], json!("a-note-of- ... (captured 10 of 20 bytes)"));
+
+    for (wrong, said) in [
+        (
+            json!({"check_output_max_size": -1}),
+            "'check_output_max_size' is -1, but must be a number of bytes from 1 to 65536",
+        ),
+        (
+            json!({"limits": {"http_max_conns_per_client": 70000}}),
+            "'limits.http_max_conns_per_client' is 70000, but must be from 1 to 65536",
+        ),
+    ] {
+        write(dir.path(), "a.json", &wrong);
+        let (status, all) = Process::alpha(dir.path(), &FLAGS[1..]).end();
+        assert_eq!(status, Some(1));
+        assert!(all.contains(said), "{all}");
+    }
+
     write(dir.path(), "a.json", &json!({"http_config": {"allow_write_http_from": ["here"]}}));
     // While HTTP is off, too.
     for flags in [&FLAGS[..], &FLAGS[1..]] {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use support::web::{Answer, ask};
 use tidings::agent::Control;
-use tidings::http::{Directory, Limits, Rules, Server, Setup};
+use tidings::http::{Allowed, Directory, Limits, Rules, Server, Setup};
 use tidings::log::{Level, Log};
 use tidings_core::Config;
 use tidings_core::registry::node::NodeInfo;
@@ -51,7 +51,7 @@ impl Agent {
             limits,
             pretty: false,
             ui: false,
-            scripts: true,
+            allowed: Allowed { scripts: true, ..Allowed::default() },
             token: None,
             certificates: None,
             queries: None,

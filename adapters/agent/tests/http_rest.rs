@@ -131,6 +131,33 @@ async fn prepared_queries_that_make_no_sense_are_refused() {
     assert_eq!(get(addr, "/v1/query/all/execute?limit=x").await.status, 400);
 }
 
+/// A coordinate as it is told.
+fn place(node: &str, x: f64) -> Value {
+    let vec = [x, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    json!({"Node": node, "Coord": {"Vec": vec, "Error": 1.5, "Adjustment": 0, "Height": 1e-5}})
+}
+
+#[tokio::test]
+async fn who_waits_for_coordinates_is_told_when_one_is_another() {
+    let (_cluster, addr) = agent().await;
+    put(addr, "/v1/catalog/register", json!({"Node": "near", "Address": "192.0.2.1"})).await;
+    put(addr, "/v1/coordinate/update", place("near", 0.1)).await;
+    let index = |answer: &Answer| header(answer, "x-consul-index").parse::<u64>().unwrap();
+    let before = index(&get(addr, "/v1/coordinate/nodes").await);
+    let path = format!("/v1/coordinate/nodes?index={before}&wait=50s");
+    let waiting = tokio::spawn({
+        let path = path.clone();
+        async move { get(addr, &path).await }
+    });
+    put(addr, "/v1/coordinate/update", place("near", 0.2)).await;
+    let told = waiting.await.unwrap();
+    assert!(index(&told) > before);
+    let near = told.json().as_array().unwrap().iter().find(|it| it["Node"] == "near").unwrap().clone();
+    assert_eq!(near["Coord"]["Vec"][0], json!(0.2));
+    // Whoever is behind need not wait.
+    assert_eq!(get(addr, &path).await.json(), told.json());
+}
+
 #[tokio::test]
 async fn nodes_that_are_no_agents_have_positions_and_definitions() {
     let (_cluster, addr) = agent().await;
@@ -148,10 +175,6 @@ async fn nodes_that_are_no_agents_have_positions_and_definitions() {
     let checks = get(addr, "/v1/health/node/far").await.json();
     assert_eq!((&checks[0]["Type"], &checks[0]["Definition"]), (&json!(""), &json!({})));
 
-    let place = |node: &str, x: f64| {
-        let vec = [x, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        json!({"Node": node, "Coord": {"Vec": vec, "Error": 1.5, "Adjustment": 0, "Height": 1e-5}})
-    };
     put(addr, "/v1/coordinate/update", place("near", 0.1)).await;
     put(addr, "/v1/coordinate/update", place("far", 0.9)).await;
     put(addr, "/v1/coordinate/update", place("nobody", 0.1)).await;

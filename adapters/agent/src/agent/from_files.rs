@@ -142,7 +142,10 @@ fn obsolete(known: &[&Defined], wanted: &Defined, there: &Registered) -> Vec<(St
             }
         }
         for (id, check) in &known.checks {
-            if !wanted.checks.contains_key(id) && there.checks.get(id).is_some_and(|it| same(it, check)) {
+            // How much of its output was kept the settings of that run said, too.
+            let is_it =
+                |it: &CheckSpec| same(&CheckSpec { output_max: check.output_max, ..it.clone() }, check);
+            if !wanted.checks.contains_key(id) && there.checks.get(id).is_some_and(is_it) {
                 commands.insert(format!("check \"{id}\""), RegistryCommand::DeregisterCheck(id.clone()));
             }
         }

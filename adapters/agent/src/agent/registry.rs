@@ -17,7 +17,7 @@ use crate::blued::{self, Blued, Rest};
 use crate::checks;
 use crate::config::{AgentConfig, Defined, DnsConfig, RegistryConfig};
 use crate::dns::{self, Sockets};
-use crate::http::{Directory, Limits, ReloadRequest, Server, Setup};
+use crate::http::{Directory, ReloadRequest, Server, Setup};
 use crate::log::Log;
 use crate::server;
 use crate::tls::Certificates;
@@ -122,7 +122,7 @@ impl Starting {
             let failed = |error: std::io::Error| format!("Error starting REST listener: {error}");
             let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
             registry.rest =
-                Some(Rest::start(listener, Blued::new(setup), Limits::default()).map_err(failed)?);
+                Some(Rest::start(listener, Blued::new(setup), config.registry.limits).map_err(failed)?);
         }
         if let Some(sockets) = self.dns {
             registry.dns = start_dns(sockets, &config.registry, directory.clone(), Arc::clone(&counts))?;
@@ -140,10 +140,10 @@ impl Starting {
             datacenter: config.registry.datacenter.clone(),
             dns_port: registry.dns.as_ref().map(|dns| dns.addr().port()),
             dns_counts: counts,
-            limits: Limits::default(),
+            limits: config.registry.limits,
             pretty: http.pretty,
             ui: http.ui,
-            scripts: config.registry.scripts,
+            allowed: config.registry.allowed,
             token: http.token.clone(),
             rules: http.rules.clone(),
             certificates: self.certificates.clone(),

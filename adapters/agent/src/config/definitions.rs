@@ -50,18 +50,18 @@ pub struct Defined {
 }
 
 impl Defined {
-    /// Reads stanzas. `scripts`: checks may run programs.
+    /// Reads stanzas.
     ///
     /// # Errors
     /// What is wrong with the first that cannot be registered: in which file, under which key, and
     /// what is allowed there.
-    pub fn read(definitions: &[Definition], scripts: bool) -> Result<Defined, String> {
+    pub fn read(definitions: &[Definition], allowed: Allowed) -> Result<Defined, String> {
         let mut defined = Defined::default();
         // Where each ID comes from.
         let mut seen: BTreeMap<(DefinitionKind, Text), String> = BTreeMap::new();
         for definition in definitions {
             let at = definition.place();
-            let Registered { service, checks } = registered(definition, scripts)
+            let Registered { service, checks } = registered(definition, allowed)
                 .map_err(|bad| format!("Error in {at}: {}", bad.in_a_file()))?;
             let ids = service.iter().map(|(id, _)| (DefinitionKind::Service, id));
             for (kind, id) in ids.chain(checks.iter().map(|spec| (DefinitionKind::Check, &spec.id))) {
@@ -108,7 +108,7 @@ impl Defined {
             for value in list {
                 let file = Path::new("").to_owned();
                 let definition = Definition { kind, file, key: key.to_owned(), value };
-                all.extend(Defined::read(&[definition], true));
+                all.extend(Defined::read(&[definition], Allowed::ALL));
             }
         }
         all
@@ -121,15 +121,15 @@ struct Registered {
     checks: Vec<CheckSpec>,
 }
 
-fn registered(definition: &Definition, scripts: bool) -> Result<Registered, Bad> {
+fn registered(definition: &Definition, allowed: Allowed) -> Result<Registered, Bad> {
     let fields = Fields::of(definition.value.clone(), &[])?;
     match definition.kind {
         DefinitionKind::Service => {
-            let Registration { id, service, checks } = http::own_service(fields, Allowed { scripts })?;
+            let Registration { id, service, checks } = http::own_service(fields, allowed)?;
             Ok(Registered { service: Some((id, service)), checks })
         }
         DefinitionKind::Check => {
-            let check = http::lone_check(fields, Allowed { scripts })?;
+            let check = http::lone_check(fields, allowed)?;
             Ok(Registered { service: None, checks: vec![check] })
         }
     }
@@ -159,7 +159,7 @@ mod tests {
                 {"ttl": "1m", "deregister_critical_service_after": "5m", "output_max_size": 10},
             ],
         });
-        let defined = Defined::read(&services([value]), false).unwrap();
+        let defined = Defined::read(&services([value]), Allowed::default()).unwrap();
         let service = &defined.services["web1"];
         assert_eq!((&*service.name, service.port, service.weights.passing), ("web", 80, 3));
         assert!(service.enable_tag_override);
@@ -197,16 +197,17 @@ mod tests {
             ),
             (vec![check(script.clone())], "Error in 'a.json': check: Scripts are disabled"),
         ] {
-            let error = Defined::read(&definitions, false).unwrap_err();
+            let error = Defined::read(&definitions, Allowed::default()).unwrap_err();
             assert!(error.starts_with(expected), "{error}\nfor {expected}");
         }
-        assert!(Defined::read(&[check(script)], true).is_ok());
+        assert!(Defined::read(&[check(script)], Allowed { scripts: true, ..Allowed::default() }).is_ok());
     }
 
     #[test]
     fn what_is_rendered_is_read_stanza_by_stanza() {
-        let first = Defined::read(&services([json!({"name": "a", "port": 1}), json!({"name": "b"})]), false);
-        let second = Defined::read(&services([json!({"name": "a", "port": 2})]), false);
+        let read = |all| Defined::read(&services(all), Allowed::default());
+        let first = read(vec![json!({"name": "a", "port": 1}), json!({"name": "b"})]);
+        let second = read(vec![json!({"name": "a", "port": 2})]);
         let text = Defined::render([&first.unwrap(), &second.unwrap()]);
         let ports: Vec<i64> =
             Defined::parse_each(&text).iter().flat_map(|it| it.services.values().map(|it| it.port)).collect();

@@ -6,6 +6,7 @@ use super::definitions::Defined;
 use super::file;
 use super::resolve::Live;
 use crate::duration;
+use crate::http::Allowed;
 
 /// The text of a configuration file: decoded, its stanzas read, and those written and read again.
 /// Nothing is looked up or opened.
@@ -19,7 +20,7 @@ pub fn configuration(bytes: &[u8]) {
     let mut merged = settings.clone();
     merged.merge(settings.clone());
     let _ = Live::new(&settings);
-    let Ok(defined) = Defined::read(&settings.definitions, true) else { return };
+    let Ok(defined) = Defined::read(&settings.definitions, Allowed::ALL) else { return };
     let (mut services, mut checks) = (BTreeMap::new(), BTreeMap::new());
     for each in Defined::parse_each(&Defined::render([&defined])) {
         services.extend(each.services);

@@ -12,7 +12,7 @@ use super::dns::DnsConfig;
 use super::net;
 use super::settings::Settings;
 use crate::blued::EVENTS;
-use crate::http::{Rules, check_meta, pairs};
+use crate::http::{Allowed, Limits, Rules, check_meta, pairs};
 
 /// Where HTTP is served if only the host is given.
 const HTTP_PORT: u16 = 8500;
@@ -68,8 +68,10 @@ pub struct RegistryConfig {
     pub datacenter: String,
     /// The domain of names looked up by DNS.
     pub domain: String,
-    /// Checks may run programs.
-    pub scripts: bool,
+    /// What may be registered.
+    pub allowed: Allowed,
+    /// What clients of HTTP and REST may use.
+    pub limits: Limits,
     /// What checks print is not kept.
     pub discard_output: bool,
     /// There is something to register in the configuration files.
@@ -107,7 +109,8 @@ impl RegistryConfig {
             data_dir: Some(&settings.data_dir).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             datacenter,
             domain,
-            scripts: settings.enable_script_checks,
+            allowed: allowed(settings)?,
+            limits: settings.http.limits()?,
             discard_output: settings.discard_check_output,
             defines: !settings.definitions.is_empty(),
             node_meta: settings.node_meta.clone(),
@@ -139,6 +142,22 @@ impl RegistryConfig {
             ..NodeInfo::default()
         }));
     }
+}
+
+/// What clients may register.
+pub(super) fn allowed(settings: &Settings) -> Result<Allowed, String> {
+    let given = settings.check_output_max_size;
+    let output_max = match usize::try_from(given) {
+        Ok(0) => Allowed::default().output_max,
+        Ok(most) if most <= Allowed::OUTPUT_LIMIT => most,
+        _ => {
+            let most = Allowed::OUTPUT_LIMIT;
+            return Err(format!(
+                "'check_output_max_size' is {given}, but must be a number of bytes from 1 to {most}"
+            ));
+        }
+    };
+    Ok(Allowed { scripts: settings.enable_script_checks, output_max })
 }
 
 /// A domain without the dot at its end, in small letters; `None`: it is none.

@@ -12,7 +12,7 @@ use tidings_core::{Config, ConfigError};
 
 use super::definitions::Defined;
 use super::dns::DnsConfig;
-use super::registry::RegistryConfig;
+use super::registry::{self, RegistryConfig};
 use super::settings::Settings;
 use super::{keys, net, tags};
 use crate::handlers::EventScript;
@@ -153,6 +153,8 @@ impl Live {
             tags.insert("role".into(), settings.role.clone());
         }
         let level = if settings.log_level.is_empty() { "INFO" } else { &settings.log_level };
+        let mut allowed = registry::allowed(settings)?;
+        allowed.scripts |= settings.enable_local_script_checks;
         Ok(Live {
             log_level: Level::parse(level).ok_or_else(|| {
                 let valid = "[TRACE DEBUG INFO WARN ERR]";
@@ -163,10 +165,7 @@ impl Live {
             dns: DnsConfig::new(settings)?,
             leave_on_terminate: settings.leave_on_terminate,
             skip_leave_on_interrupt: settings.skip_leave_on_interrupt,
-            defined: Arc::new(Defined::read(
-                &settings.definitions,
-                settings.enable_script_checks || settings.enable_local_script_checks,
-            )?),
+            defined: Arc::new(Defined::read(&settings.definitions, allowed)?),
         })
     }
 }

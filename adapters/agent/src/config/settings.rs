@@ -99,6 +99,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// What checks print is not kept.
     pub discard_check_output: bool,
+    /// Bytes of it that are kept.
+    pub check_output_max_size: i64,
     /// Where apps register by REST.
     pub rest_addr: String,
     /// Seconds that such an app lives without a word.
@@ -186,6 +188,7 @@ pub(super) const KEYS: &[&str] = &[
     "http_open",
     "ui",
     "discard_check_output",
+    "check_output_max_size",
     "rest_addr",
     "service_ttl",
     "data_dir",
@@ -249,6 +252,7 @@ impl Settings {
             "http_open" => Slot::Bool(&mut self.http_open),
             "ui" => Slot::Bool(&mut self.ui),
             "discard_check_output" => Slot::Bool(&mut self.discard_check_output),
+            "check_output_max_size" => Slot::Int(&mut self.check_output_max_size),
             "rest_addr" => Slot::Text(&mut self.rest_addr),
             "service_ttl" => Slot::Int(&mut self.service_ttl),
             "data_dir" => Slot::Text(&mut self.data_dir),

@@ -12,7 +12,7 @@ use crate::filter::{Filter, selectors};
 /// The body of a request. The first byte says of which one.
 pub fn body(bytes: &[u8]) {
     let Some((&call, body)) = bytes.split_first() else { return };
-    let allowed = Allowed { scripts: call & 8 != 0 };
+    let allowed = Allowed { scripts: call & 8 != 0, ..Allowed::default() };
     let fields = || Fields::of(decode::body(body)?, &[]);
     match call % 4 {
         0 => {

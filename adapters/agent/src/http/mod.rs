@@ -36,8 +36,9 @@ pub(crate) use self::decode::Fields;
 pub use self::directory::{Directory, Watch};
 use self::events::EventLog;
 use self::query::Queries;
+pub use self::registration::Allowed;
 pub(crate) use self::registration::{
-    Allowed, Bad, OUTPUT_MAX, Registration, check_meta, lone_check, own_service, pairs,
+    Bad, OUTPUT_MAX, Registration, check_meta, lone_check, own_service, pairs,
 };
 pub(crate) use self::route::Request;
 pub use self::rules::Rules;

@@ -86,9 +86,24 @@ pub(crate) struct Registration {
 
 /// What may be registered at this agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allowed {
+pub struct Allowed {
     /// Checks that run programs.
-    pub(crate) scripts: bool,
+    pub scripts: bool,
+    /// Bytes that are kept of what a check prints, [`OUTPUT_LIMIT`](Self::OUTPUT_LIMIT) at most.
+    pub output_max: usize,
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        Allowed { scripts: false, output_max: OUTPUT_MAX }
+    }
+}
+
+impl Allowed {
+    /// More is kept of nothing that a check prints: it must fit into a record.
+    pub const OUTPUT_LIMIT: usize = 64 << 10;
+    /// All that any agent lets be registered.
+    pub const ALL: Allowed = Allowed { scripts: true, output_max: Self::OUTPUT_LIMIT };
 }
 
 /// Reads a service with its checks.
@@ -280,10 +295,10 @@ fn check(mut fields: Fields, id: Names, named: bool, allowed: Allowed) -> Result
         ),
     };
     let output_max = match output {
-        None | Some(0) => OUTPUT_MAX,
+        None | Some(0) => allowed.output_max,
         Some(bytes) => usize::try_from(bytes)
             .map_err(|_| words("Invalid check: MaxOutputMaxSize must be positive"))?
-            .min(OUTPUT_MAX),
+            .min(allowed.output_max),
     };
     let threshold = |number: Option<i64>| u32::try_from(number.unwrap_or(0).max(0)).unwrap_or(u32::MAX);
     Ok(CheckSpec {

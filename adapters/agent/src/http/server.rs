@@ -82,8 +82,8 @@ pub struct Setup {
     pub pretty: bool,
     /// The page for people is served, at `/ui/`.
     pub ui: bool,
-    /// Checks may run programs.
-    pub scripts: bool,
+    /// What may be registered.
+    pub allowed: Allowed,
     /// What clients have to show; `None`: nothing.
     pub token: Option<String>,
     /// What is refused and added.
@@ -164,7 +164,7 @@ impl Server {
             limits,
             pretty,
             ui,
-            scripts,
+            allowed,
             token,
             rules,
             certificates,
@@ -173,7 +173,6 @@ impl Server {
         } = setup;
         let follower = tokio::spawn(directory.clone().follow());
         let (left, has_left) = watch::channel(false);
-        let allowed = Allowed { scripts };
         let events = EventLog::new();
         let listed = tokio::spawn(events.clone().follow(directory.clone()));
         let cache = Cache::default();

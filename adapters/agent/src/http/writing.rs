@@ -114,7 +114,7 @@ fn external_service(mut fields: Fields) -> Result<(Text, Service), Bad> {
     if name.is_empty() {
         return Err(refused("Must provide service name with ID"));
     }
-    let read = registration::service(Fields::from_map(map), Allowed { scripts: false });
+    let read = registration::service(Fields::from_map(map), Allowed::default());
     let read = read.map_err(|bad| match bad {
         Bad::Words(words) => Bad::Refused(words),
         other => other,
