@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde::Serialize;
-use tidings_core::{Config, Event, MemberEventKind, QueryParams, Refusal, State, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, Node, QueryParams, Refusal, State, Status, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
@@ -19,6 +19,8 @@ use crate::world::World;
 
 /// After the cluster agrees, time in which nothing may happen any more.
 const SETTLE: Duration = Duration::from_secs(60);
+/// How often such a time is waited for until no record changes in it.
+const PAUSES: u32 = 30;
 /// How often agreement is looked for.
 const LOOK: Duration = Duration::from_millis(500);
 /// Packets a member may send in a quiet cluster for each probe that somebody begins: its ping and
@@ -268,9 +270,8 @@ impl Healed {
         via.sort_by_key(|host| cluster.host(*host).life());
         via.truncate(CONTACTS);
         for host in living {
-            let alive = |node: &tidings_core::Node| {
-                node.view().iter().filter(|member| member.status() == Status::Alive).count()
-            };
+            let alive =
+                |node: &Node| node.view().iter().filter(|member| member.status() == Status::Alive).count();
             let alone = cluster.host(host).node().is_some_and(|node| alive(node) < 2);
             if alone || cluster.host(host).life() > 0 {
                 cluster.join(host, &via);
@@ -327,10 +328,8 @@ impl Healed {
         }
         // A TTL may have ended a moment ago, and not everybody been told.
         self.agree(cluster, SETTLE)?;
-        let before: Vec<usize> = living.iter().map(|host| cluster.host(*host).events().len()).collect();
-        let datagrams = sent(cluster, &living);
-        cluster.try_run(SETTLE)?;
-        let rate = (sent(cluster, &living) - datagrams) as f64 / SETTLE.as_secs_f64();
+        let (before, datagrams) = pause(cluster, &living)?;
+        let rate = datagrams as f64 / SETTLE.as_secs_f64();
         let probes =
             living.iter().map(|host| cluster.host(*host).config().probe.interval.as_secs_f64().recip());
         let most = QUIET_PACKETS * probes.sum::<f64>();
@@ -342,6 +341,26 @@ impl Healed {
             at_rest(cluster, (host, &living), before, self.lies)?;
         }
         spread(cluster, &living)
+    }
+}
+
+/// A time in which no record changes, or the last one that is waited for: a TTL that ends is news, and
+/// whoever hears it tells others. How many events each of these hosts had heard before, and how many
+/// datagrams they have sent since.
+fn pause(cluster: &mut Cluster, living: &[HostId]) -> Result<(Vec<usize>, u64), Violation> {
+    let records = |cluster: &Cluster| {
+        let first = living.first().and_then(|host| cluster.host(*host).node());
+        first.map(Node::registry).unwrap_or_default()
+    };
+    let mut passed = 0;
+    loop {
+        let heard = living.iter().map(|host| cluster.host(*host).events().len()).collect();
+        let (known, datagrams) = (records(cluster), sent(cluster, living));
+        cluster.try_run(SETTLE)?;
+        passed += 1;
+        if passed == PAUSES || known.same(&records(cluster)) {
+            return Ok((heard, sent(cluster, living) - datagrams));
+        }
     }
 }
 
@@ -382,7 +401,7 @@ fn at_rest(
     if let Some((_, event)) = machine.events()[events_before..].iter().find(of_members) {
         return Err(restless(cluster, "L6 no livelock", host, format!("it still hears {event:?}")));
     }
-    let Some(stats) = machine.node().map(tidings_core::Node::stats) else { return Ok(()) };
+    let Some(stats) = machine.node().map(Node::stats) else { return Ok(()) };
     if stats.members - stats.failed - stats.left < 2 {
         // Whoever is alone probes nobody, so its health stays as it is, and it keeps what it has
         // to say for those who come.
