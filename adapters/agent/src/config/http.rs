@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::settings::Slot;
+use super::settings::{Slot, at_most};
 use crate::http::{Limits, Rules};
 
-/// What was given about HTTP in `http_config`.
+/// What was given about HTTP in `http_config` and `limits`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpSettings {
     /// Header lines of every answer.
@@ -58,16 +58,9 @@ impl HttpSettings {
     /// The first thing that is wrong, as one line for the user.
     pub(super) fn limits(&self) -> Result<Limits, String> {
         let usual = Limits::default();
-        let given = self.connections_per_client;
-        let connections_per_client = match usize::try_from(given) {
-            Ok(0) => usual.connections_per_client,
-            Ok(most) if most <= CONNECTIONS_LIMIT => most,
-            _ => {
-                return Err(format!(
-                    "'limits.http_max_conns_per_client' is {given}, but must be from 1 to {CONNECTIONS_LIMIT}"
-                ));
-            }
-        };
+        let (key, given) = ("limits.http_max_conns_per_client", self.connections_per_client);
+        let connections_per_client =
+            at_most(key, given, "", usual.connections_per_client, CONNECTIONS_LIMIT)?;
         Ok(Limits { connections_per_client, ..usual })
     }
 }

@@ -10,7 +10,7 @@ use tidings_core::registry::node::NodeInfo;
 
 use super::dns::DnsConfig;
 use super::net;
-use super::settings::Settings;
+use super::settings::{Settings, at_most};
 use crate::blued::EVENTS;
 use crate::http::{Allowed, Limits, Rules, check_meta, pairs};
 
@@ -146,17 +146,9 @@ impl RegistryConfig {
 
 /// What clients may register.
 pub(super) fn allowed(settings: &Settings) -> Result<Allowed, String> {
-    let given = settings.check_output_max_size;
-    let output_max = match usize::try_from(given) {
-        Ok(0) => Allowed::default().output_max,
-        Ok(most) if most <= Allowed::OUTPUT_LIMIT => most,
-        _ => {
-            let most = Allowed::OUTPUT_LIMIT;
-            return Err(format!(
-                "'check_output_max_size' is {given}, but must be a number of bytes from 1 to {most}"
-            ));
-        }
-    };
+    let (given, usual) = (settings.check_output_max_size, Allowed::default().output_max);
+    let what = "a number of bytes ";
+    let output_max = at_most("check_output_max_size", given, what, usual, Allowed::OUTPUT_LIMIT)?;
     Ok(Allowed { scripts: settings.enable_script_checks, output_max })
 }
 

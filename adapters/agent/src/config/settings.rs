@@ -210,6 +210,18 @@ pub(super) const KEYS: &[&str] = &[
     "statsd_addr",
 ];
 
+/// A number of so many of something, which is `usual` where nothing is given.
+///
+/// # Errors
+/// It is negative or above `most`; in words for the user.
+pub(super) fn at_most(key: &str, given: i64, what: &str, usual: usize, most: usize) -> Result<usize, String> {
+    match usize::try_from(given) {
+        Ok(0) => Ok(usual),
+        Ok(number) if number <= most => Ok(number),
+        _ => Err(format!("'{key}' is {given}, but must be {what}from 1 to {most}")),
+    }
+}
+
 impl Settings {
     /// Where the value of `key` belongs; `None`: there is no such key.
     pub(super) fn slot(&mut self, key: &str) -> Option<Slot<'_>> {
