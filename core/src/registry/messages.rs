@@ -10,9 +10,10 @@
 
 use alloc::vec::Vec;
 
-use super::encoding::{RECORD_MAX, Told};
+use super::encoding::{RECORD_MAX, Told, pass_known};
 use super::record::{Key, Stamp};
 use super::service::Text;
+use super::table::Table;
 use super::texts::Texts;
 use crate::error::Malformed;
 use crate::wire::message::MessageType;
@@ -51,26 +52,28 @@ pub(crate) fn encode_notice(holder: &str, told: &Told, size: usize, out: &mut Ve
     Told::Gone(told.key().clone(), told.stamp()).encode(out);
 }
 
-/// Reads a message behind its Serf type byte; calls `each` for everything it says, up to the first
-/// fault.
+/// Reads a message behind its Serf type byte; calls `each` for everything it says that the table does
+/// not hold to the letter, up to the first fault.
 ///
 /// # Errors
 /// What is malformed. A later version's kinds are passed over.
 pub(crate) fn decode(
     body: &[u8],
-    seed: u64,
+    table: &Table,
     texts: &mut Texts,
-    mut each: impl FnMut(Said, &mut Texts),
+    mut each: impl FnMut(Said),
 ) -> Result<(), Malformed> {
+    let seed = table.seed();
     let (&kind, rest) = body.split_first().ok_or(Malformed::Empty)?;
     let mut reader = Reader::new(rest);
     while !reader.is_empty() {
         let said = match kind {
+            TOLD if pass_known(&mut reader, table) => continue,
             TOLD => Said::Told(Told::decode(&mut reader, seed, texts)?),
             NOTICE => Said::Notice(read_notice(&mut reader, seed, texts)?),
             _ => return Ok(()),
         };
-        each(said, texts);
+        each(said);
     }
     Ok(())
 }
@@ -94,7 +97,9 @@ mod tests {
     use super::super::encoding::sealed;
     use super::super::record::{Body, Kind};
     use super::super::service::Service;
+    use super::super::table::Limits;
     use super::*;
+    use crate::time::Time;
 
     fn key(id: &str) -> Key {
         Key { owner: "n1".into(), node: "n1".into(), kind: Kind::Service, id: id.into() }
@@ -106,8 +111,47 @@ mod tests {
     }
 
     fn read(message: &[u8]) -> Result<Vec<Said>, Malformed> {
+        read_beside(&table(), message)
+    }
+
+    fn table() -> Table {
+        Table::new(7, Limits { records: 10, tombstones: 10 })
+    }
+
+    fn read_beside(table: &Table, message: &[u8]) -> Result<Vec<Said>, Malformed> {
         let mut said = Vec::new();
-        decode(message, 7, &mut Texts::new(1), |it, _| said.push(it)).map(|()| said)
+        decode(message, table, &mut Texts::new(1), |it| said.push(it)).map(|()| said)
+    }
+
+    #[test]
+    fn what_is_known_to_the_letter_is_passed_over() {
+        let later = Stamp { generation: 1, version: 3 };
+        let other = Body::Service(Service { name: "mail".into(), ..Service::default() });
+        let known = [told(), Told::Is(sealed(7, key("b"), later, other.clone()))];
+        let mut table = table();
+        for told in &known {
+            table.merge(told.clone(), Time::MAX);
+        }
+        // Of another stamp, of another content, deleted, unknown: all of them are read.
+        let unknown = [
+            Told::Is(sealed(7, key("a"), later, other.clone())),
+            Told::Is(sealed(7, key("a"), told().stamp(), other.clone())),
+            Told::Gone(key("a"), told().stamp()),
+            Told::Is(sealed(7, key("c"), later, other)),
+        ];
+        let mut message = Vec::new();
+        encode_told(&known[0], &mut message);
+        for told in unknown.iter().chain(&known[1..]) {
+            told.encode(&mut message);
+        }
+        let said: Vec<Said> = unknown.into_iter().map(Said::Told).collect();
+        assert_eq!(read_beside(&table, &message[2..]), Ok(said));
+        // What is cut off is malformed, known or not.
+        let mut message = Vec::new();
+        encode_told(&known[0], &mut message);
+        for end in 4..message.len() {
+            assert!(read_beside(&table, &message[2..end]).is_err(), "{end}");
+        }
     }
 
     #[test]

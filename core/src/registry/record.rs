@@ -67,13 +67,16 @@ pub struct Key {
 }
 
 impl Key {
+    /// The same, lent.
+    #[must_use]
+    pub(crate) fn lent(&self) -> LentKey<'_> {
+        LentKey { owner: &self.owner, node: &self.node, kind: self.kind, id: &self.id }
+    }
+
     /// Its place in tables of this hash seed: an owner's records lie together.
     #[must_use]
     pub(crate) fn hash(&self, seed: u64) -> u64 {
-        let node = hash::bytes(seed, self.node.as_bytes());
-        let id = hash::bytes(seed, self.id.as_bytes());
-        let within = hash::mix(hash::mix(node, self.kind as u64), id);
-        owner_place(seed, &self.owner) | within >> 32
+        self.lent().hash(seed)
     }
 
     /// A number that stands for it in queues of this seed: no two keys that anybody can think of have
@@ -84,6 +87,32 @@ impl Key {
         let node = hash::bytes(seed, self.node.as_bytes());
         let id = hash::bytes(seed, self.id.as_bytes());
         hash::mix(hash::mix(hash::mix(owner, node), self.kind as u64), id)
+    }
+}
+
+/// A [`Key`] whose texts are still where they were read; it sorts as a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LentKey<'a> {
+    pub(crate) owner: &'a str,
+    pub(crate) node: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) id: &'a str,
+}
+
+impl LentKey<'_> {
+    /// See [`Key::hash`].
+    #[must_use]
+    pub(crate) fn hash(&self, seed: u64) -> u64 {
+        let node = hash::bytes(seed, self.node.as_bytes());
+        let id = hash::bytes(seed, self.id.as_bytes());
+        let within = hash::mix(hash::mix(node, self.kind as u64), id);
+        owner_place(seed, self.owner) | within >> 32
+    }
+
+    /// The digest of a record of this stamp, and whose encoded body has this hash.
+    #[must_use]
+    pub(crate) fn digest(&self, stamp: Stamp, content: u64) -> u64 {
+        hash::mix(hash::mix(hash::mix(self.hash(0), stamp.generation), stamp.version), content)
     }
 }
 
@@ -137,8 +166,7 @@ impl Record {
     /// every node: should an owner write a stamp twice, the two are told apart by it.
     pub(crate) fn new(seed: u64, key: Key, stamp: Stamp, content: u64, body: Body) -> Self {
         debug_assert_eq!(key.kind, body.kind());
-        let name = key.hash(0);
-        let digest = hash::mix(hash::mix(hash::mix(name, stamp.generation), stamp.version), content);
+        let digest = key.lent().digest(stamp, content);
         let hash = key.hash(seed);
         Record { hash, entry: Arc::new(Entry { key, stamp, digest, body }) }
     }

@@ -262,7 +262,7 @@ impl Node {
     pub(crate) fn on_registry_gossip(&mut self, from: SocketAddr, body: &[u8]) {
         let Some(registry) = &mut self.registry else { return };
         let mut said: SmallVec<[Said; 2]> = SmallVec::new();
-        let read = messages::decode(body, registry.table.seed(), &mut registry.texts, |it, _| said.push(it));
+        let read = messages::decode(body, &registry.table, &mut registry.texts, |it| said.push(it));
         if let Err(error) = read {
             self.cx.refuse(from, malformed("registry gossip", error));
         }

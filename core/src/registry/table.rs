@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::encoding::Told;
 use super::node::NodeInfo;
-use super::record::{Key, Kind, Record, Stamp, owner_place};
+use super::record::{Key, Kind, LentKey, Record, Stamp, owner_place};
 use super::service::Text;
 use crate::time::Time;
 use crate::trie::{Pool, Trie};
@@ -79,7 +79,19 @@ impl Table {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&Record> {
-        self.records.get(key.hash(self.seed), key)
+        self.find(key.lent())
+    }
+
+    fn find(&self, key: LentKey<'_>) -> Option<&Record> {
+        self.records.get_by(key.hash(self.seed), |it| it.lent().cmp(&key))
+    }
+
+    /// Whether the record of this key is known to the letter: of this stamp, and with a body whose
+    /// bytes have this hash.
+    pub(crate) fn holds(&self, key: LentKey<'_>, stamp: Stamp, content: impl FnOnce() -> u64) -> bool {
+        self.find(key).is_some_and(|it| {
+            it.stamp() == stamp && crate::trie::Record::digest(it) == key.digest(stamp, content())
+        })
     }
 
     /// What is known of a key.
@@ -117,9 +129,8 @@ impl Table {
     }
 
     /// An agent's head: what it says of itself.
-    pub(crate) fn head(&self, owner: &Text) -> Option<&NodeInfo> {
-        let key = Key { owner: owner.clone(), node: owner.clone(), kind: Kind::Node, id: "".into() };
-        self.get(&key)?.node()
+    pub(crate) fn head(&self, owner: &str) -> Option<&NodeInfo> {
+        self.find(LentKey { owner, node: owner, kind: Kind::Node, id: "" })?.node()
     }
 
     /// Takes in what was told. Tombstones are kept until `until`.

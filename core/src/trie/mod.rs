@@ -25,6 +25,7 @@
 //! simulator with a hundred thousand of them hands a [`Pool`] to every change: nodes that exist
 //! already are found by their digest before anything is copied. It changes memory, nothing else.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 mod diff;
@@ -119,7 +120,13 @@ impl<R: Record> Trie<R> {
     /// The record under a key, given the key's hash.
     #[must_use]
     pub fn get(&self, hash: u64, key: &R::Key) -> Option<&R> {
-        self.root.get(hash, key)
+        self.get_by(hash, |it| it.cmp(key))
+    }
+
+    /// The record under a key that is at hand in another form: its hash, and how a record's key
+    /// compares to it.
+    pub(crate) fn get_by(&self, hash: u64, compare: impl Fn(&R::Key) -> Ordering) -> Option<&R> {
+        self.root.get_by(hash, compare)
     }
 
     /// Puts a record in the place of the one with the same key, and returns that one.

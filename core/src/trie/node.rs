@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::mem::size_of_val;
 use core::ops::Range;
 
@@ -176,7 +177,16 @@ impl<R> Node<R> {
 
 /// Finds a key among the records of a leaf: its index, or where it would go.
 pub(super) fn search<R: Record>(records: &[R], hash: u64, key: &R::Key) -> Result<usize, usize> {
-    records.binary_search_by(|record| record.hash().cmp(&hash).then_with(|| record.key().cmp(key)))
+    search_by(records, hash, |it| it.cmp(key))
+}
+
+/// The same, with how a record's key compares to the one that is looked for.
+fn search_by<R: Record>(
+    records: &[R],
+    hash: u64,
+    compare: impl Fn(&R::Key) -> Ordering,
+) -> Result<usize, usize> {
+    records.binary_search_by(|record| record.hash().cmp(&hash).then_with(|| compare(record.key())))
 }
 
 impl<R> Subtree<R> {
@@ -184,14 +194,14 @@ impl<R> Subtree<R> {
 }
 
 impl<R: Record> Subtree<R> {
-    pub(super) fn get(&self, hash: u64, key: &R::Key) -> Option<&R> {
+    pub(super) fn get_by(&self, hash: u64, compare: impl Fn(&R::Key) -> Ordering) -> Option<&R> {
         let mut node = &self.node;
         let mut depth = 0;
         loop {
             match node {
                 Node::Empty => return None,
                 Node::Leaf(records) => {
-                    return search(records, hash, key).ok().map(|at| &records[at]);
+                    return search_by(records, hash, compare).ok().map(|at| &records[at]);
                 }
                 Node::Inner(inner) => {
                     node = &inner.children[inner.block(slot(hash, depth)).index].node;
