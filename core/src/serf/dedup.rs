@@ -10,6 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::BuildHasher as _;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -20,9 +21,9 @@ use crate::serf::clock::LamportTime;
 /// different nodes share a time.
 pub const EVENTS_PER_TIME_MAX: usize = 512;
 
-/// Bytes an event is charged for besides its name and payload: its entry and the two reference
-/// counts.
-const EVENT_OVERHEAD: usize = size_of::<EventBody>() + 48;
+/// Bytes an event is charged for besides its name and payload: its entry, its fingerprint and the two
+/// reference counts.
+const EVENT_OVERHEAD: usize = size_of::<EventBody>() + size_of::<u64>() + 48;
 
 /// What came of offering something to a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,27 @@ impl EventBody {
     fn cost(name: &str, payload: &[u8]) -> usize {
         EVENT_OVERHEAD + name.len() + payload.len()
     }
+}
+
+/// The events of one Lamport time, in the order in which they came.
+#[derive(Clone, Debug, Default)]
+struct Moment {
+    events: Vec<EventBody>,
+    /// Of each a fingerprint: when half a cluster sends at once, hundreds share a time, and each of
+    /// them is heard a dozen times.
+    prints: Vec<u64>,
+}
+
+impl Moment {
+    fn holds(&self, print: u64, name: &str, payload: &[u8]) -> bool {
+        let alike = self.prints.iter().zip(&self.events).filter(|(known, _)| **known == print);
+        alike.map(|(_, event)| event).any(|event| *event.name == *name && *event.payload == *payload)
+    }
+}
+
+/// A number by which nearly all events that differ can be told apart; it stays within this process.
+fn print_of(name: &str, payload: &[u8]) -> u64 {
+    foldhash::fast::FixedState::default().hash_one((name, payload))
 }
 
 /// The times a buffer still tells apart.
@@ -104,7 +126,7 @@ impl Window {
 #[derive(Clone, Debug)]
 pub struct EventBuffer {
     window: Window,
-    times: BTreeMap<LamportTime, Vec<EventBody>>,
+    times: BTreeMap<LamportTime, Moment>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -141,23 +163,26 @@ impl EventBuffer {
             Ok(oldest) => self.forget_before(oldest),
             Err(refused) => return refused,
         }
-        let known = self.times.get(&ltime).map_or(&[][..], Vec::as_slice);
-        if known.iter().any(|event| *event.name == *name && *event.payload == *payload) {
+        let (known, print) = (self.times.get(&ltime), print_of(name, payload));
+        if known.is_some_and(|known| known.holds(print, name, payload)) {
             return Heard::Duplicate;
         }
         let cost = EventBody::cost(name, payload);
-        if known.len() >= EVENTS_PER_TIME_MAX || !self.make_room(ltime, cost) {
+        let crowded = known.is_some_and(|known| known.events.len() >= EVENTS_PER_TIME_MAX);
+        if crowded || !self.make_room(ltime, cost) {
             return Heard::Full;
         }
         let body = EventBody { name: name.into(), payload: Bytes::copy_from_slice(payload) };
         self.bytes += cost;
-        self.times.entry(ltime).or_default().push(body.clone());
+        let moment = self.times.entry(ltime).or_default();
+        moment.events.push(body.clone());
+        moment.prints.push(print);
         Heard::Fresh(body)
     }
 
     /// The times that have events, oldest first, and their events.
     pub fn times(&self) -> impl Iterator<Item = (LamportTime, &[EventBody])> + Clone {
-        self.times.iter().map(|(time, events)| (*time, events.as_slice()))
+        self.times.iter().map(|(time, moment)| (*time, moment.events.as_slice()))
     }
 
     /// The ring as push/pull shows it: one entry for each slot in order, `None` for unused ones.
@@ -169,8 +194,8 @@ impl EventBuffer {
         let round = LamportTime(newest - newest % size);
         let mut used = self.times.range(round..).chain(self.times.range(..round)).peekable();
         (0..size as usize).map(move |slot| {
-            let (time, events) = used.next_if(|(time, _)| time.0 % size == slot as u64)?;
-            Some((*time, events.as_slice()))
+            let (time, moment) = used.next_if(|(time, _)| time.0 % size == slot as u64)?;
+            Some((*time, moment.events.as_slice()))
         })
     }
 
@@ -213,8 +238,8 @@ impl EventBuffer {
             if *entry.key() >= time {
                 break;
             }
-            let events = entry.remove();
-            self.bytes -= events.iter().map(|e| EventBody::cost(&e.name, &e.payload)).sum::<usize>();
+            let moment = entry.remove();
+            self.bytes -= moment.events.iter().map(|e| EventBody::cost(&e.name, &e.payload)).sum::<usize>();
         }
     }
 }
