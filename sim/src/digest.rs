@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use tidings_core::{Event, MemberEvent, Output, StreamAction, Time};
+use tidings_core::{Event, MemberEvent, Output, StreamAction, Time, UserEvent};
 
 /// A running digest. Not meant to withstand malice; two histories collide by chance once in 2^64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,11 +77,19 @@ impl Digest {
                 self.bytes(bytes);
             }
             Output::Event(Event::Members(news)) => self.members(news),
+            Output::Event(Event::User(event)) => self.user(event),
             rare => self.debug(rare),
         }
     }
 
-    /// Members are all that an application hears of often.
+    fn user(&mut self, event: &UserEvent) {
+        self.word(event.ltime.0);
+        self.bytes(event.name.as_bytes());
+        self.bytes(&event.payload);
+        self.word(u64::from(event.coalesce));
+    }
+
+    /// Members and what they send to all are what an application hears of often.
     fn members(&mut self, news: &MemberEvent) {
         self.bytes(news.kind.as_str().as_bytes());
         self.word(news.members.len() as u64);
