@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde::Serialize;
-use tidings_core::{Config, Event, MemberEventKind, Node, QueryParams, Refusal, State, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, Node, QueryParams, Refusal, State, Stats, Status, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
@@ -346,8 +346,9 @@ impl Healed {
     }
 }
 
-/// A time in which no record changes, or the last one that is waited for: a TTL that ends is news, and
-/// whoever hears it tells others. How many events each of these hosts had heard before, and how many
+/// A time in which no record changes, and at whose beginning nobody had anything left to tell; or the last
+/// one that is waited for. A TTL that ends is news, and whoever hears it tells others; and what all know
+/// is told on, if there was much of it, for minutes after all agree. How many events each of these hosts had heard before, and how many
 /// datagrams they have sent since.
 fn pause(cluster: &mut Cluster, living: &[HostId]) -> Result<(Vec<usize>, u64), Violation> {
     let records = |cluster: &Cluster| {
@@ -358,9 +359,13 @@ fn pause(cluster: &mut Cluster, living: &[HostId]) -> Result<(Vec<usize>, u64), 
     loop {
         let heard = living.iter().map(|host| cluster.host(*host).events().len()).collect();
         let (known, datagrams) = (records(cluster), sent(cluster, living));
+        let told = living
+            .iter()
+            .filter_map(|host| cluster.host(*host).node())
+            .all(|node| queued(&node.stats()) == 0);
         cluster.try_run(SETTLE)?;
         passed += 1;
-        if passed == PAUSES || known.same(&records(cluster)) {
+        if passed == PAUSES || told && known.same(&records(cluster)) {
             return Ok((heard, sent(cluster, living) - datagrams));
         }
     }
@@ -404,20 +409,28 @@ fn at_rest(
         return Err(restless(cluster, "L6 no livelock", host, format!("it still hears {event:?}")));
     }
     let Some(stats) = machine.node().map(Node::stats) else { return Ok(()) };
-    if stats.members - stats.failed - stats.left < 2 {
-        // Whoever is alone probes nobody, so its health stays as it is, and it keeps what it has
-        // to say for those who come.
+    if is_alone(&stats) {
+        // It probes nobody, so its health stays as it is.
         return Ok(());
     }
     if stats.health_score > 0 {
         let what = format!("health score {} after a quiet time", stats.health_score);
         return Err(restless(cluster, "L6 no livelock", host, what));
     }
-    let queued = stats.intent_queue + stats.event_queue + stats.query_queue;
+    let queued = queued(&stats);
     if queued > 0 {
         return Err(restless(cluster, "L5 quiescence", host, format!("{queued} messages still queued")));
     }
     Ok(())
+}
+
+const fn is_alone(stats: &Stats) -> bool {
+    stats.members - stats.failed - stats.left < 2
+}
+
+/// What somebody has left to tell of the Serf layer. Whoever is alone keeps it for those who come.
+const fn queued(stats: &Stats) -> usize {
+    if is_alone(stats) { 0 } else { stats.intent_queue + stats.event_queue + stats.query_queue }
 }
 
 /// L8 and S4: an event reaches everybody, and a query everybody whom it is for. (What hears it in
