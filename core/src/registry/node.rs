@@ -22,4 +22,6 @@ pub struct NodeInfo {
     pub claimed: LamportTime,
     /// Of an agent: records of its earlier generations than this are void.
     pub floor: u64,
+    /// Of an agent: it answers the cluster's DNS at the address it gossips at.
+    pub answers_dns: bool,
 }

@@ -4,7 +4,7 @@
 //! Every host starts with its share of the instances, registered long ago and known to all; each has a
 //! check with a TTL.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use tidings_core::Time;
@@ -205,8 +205,8 @@ impl Run {
         let start = self.cluster.now();
         let n = self.cluster.living().len();
         let mut reached = [None; 4];
-        // States in which all is known: most hosts hold the same.
-        let mut complete: HashSet<u64> = HashSet::new();
+        // Whether all is known in a state: most hosts hold the same.
+        let mut judged: HashMap<u64, bool> = HashMap::new();
         // Who does not know all yet, and from where on.
         let mut lacking: Vec<(HostId, usize)> =
             self.cluster.living().into_iter().map(|host| (host, 0)).collect();
@@ -215,18 +215,14 @@ impl Run {
             lacking.retain_mut(|(host, place)| {
                 let Some(node) = self.cluster.host(*host).node() else { return true };
                 let view = node.registry();
-                let digest = view.records().digest();
-                if complete.contains(&digest) {
-                    return false;
-                }
-                while *place < news.len() && news[*place].is_known(&view) {
-                    *place += 1;
-                }
-                let knows = *place == news.len();
-                if knows && news.iter().all(|news| news.is_known(&view)) {
-                    complete.insert(digest);
-                }
-                !knows
+                let knows = judged.entry(view.records().digest()).or_insert_with(|| {
+                    while *place < news.len() && news[*place].is_known(&view) {
+                        *place += 1;
+                    }
+                    // A host that restarts meanwhile may know less than it did.
+                    *place == news.len() && news.iter().all(|news| news.is_known(&view))
+                });
+                !*knows
             });
             self.memory = self.memory.max(resident_bytes());
             let passed = self.cluster.now().since(start);

@@ -1,7 +1,7 @@
 //! What the agent serves besides gossip: the registry over HTTP, and what it keeps on disk.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -139,9 +139,18 @@ impl RegistryConfig {
         core.registry.node = Some(Box::new(NodeInfo {
             meta: pairs(&meta),
             datacenter: self.datacenter.as_str().into(),
+            answers_dns: self
+                .dns
+                .as_ref()
+                .is_some_and(|dns| is_reached_at(dns.addr.ip(), core.advertise.ip())),
             ..NodeInfo::default()
         }));
     }
+}
+
+/// Whether what is bound to one address answers at another.
+fn is_reached_at(bound: IpAddr, addr: IpAddr) -> bool {
+    bound == addr || bound.is_unspecified() && (bound.is_ipv6() || addr.is_ipv4())
 }
 
 /// What clients may register.

@@ -19,6 +19,8 @@ use crate::dice::Dice;
 const DEPTH: usize = 3;
 /// Names of our own that are looked up for one answer, besides what it is about.
 const FOLLOWED_MAX: usize = 64;
+/// Agents that are named as servers of the zone, besides the one that answers.
+const OTHER_SERVERS: usize = 2;
 /// What every agent says of itself.
 const SEGMENT: &str = "consul-network-segment=";
 /// What nodes say with such names is told without the name.
@@ -105,13 +107,13 @@ impl Asked<'_> {
                 Some(reply) => reply,
                 None => return Outcome::Elsewhere(Rcode::ServFail),
             },
-            _ if ours && kind == kind::SOA => Reply {
-                authorities: self.servers(),
-                additionals: self.server(),
-                ..Reply::of(vec![self.soa()])
-            },
+            _ if ours && kind == kind::SOA => {
+                let (authorities, additionals) = self.servers();
+                Reply { authorities, additionals, ..Reply::of(vec![self.soa()]) }
+            }
             _ if ours && kind == kind::NS => {
-                Reply { additionals: self.server(), ..Reply::of(self.servers()) }
+                let (answers, additionals) = self.servers();
+                Reply { additionals, ..Reply::of(answers) }
             }
             Subject::Node(node) => match self.catalog.node_in_any_spelling(&node) {
                 Some(node) => self.node(name, node, kind),
@@ -149,20 +151,22 @@ impl Asked<'_> {
         Record { owner: self.zone.name().clone(), ttl: soa.min_ttl, data }
     }
 
-    /// Who serves the zone: this agent. Which others serve DNS, nobody tells.
-    fn servers(&self) -> Vec<Record> {
-        let record = |name| Record {
-            owner: self.zone.name().clone(),
-            ttl: self.config.node_ttl,
-            data: Data::Ns(name),
-        };
-        self.zone.node(&self.zone.agent).map(record).into_iter().collect()
-    }
-
-    /// Where it is.
-    fn server(&self) -> Vec<Record> {
-        let Some(owner) = self.zone.node(&self.zone.agent) else { return Vec::new() };
-        self.addresses(&owner, &Subject::Server, kind::ANY, 0).unwrap_or_default()
+    /// Who serves the zone, and where they are: this agent, and some that others can ask as well.
+    fn servers(&self) -> (Vec<Record>, Vec<Record>) {
+        let agent = &self.zone.agent;
+        let others = self.catalog.name_servers_from(agent).filter(|node| **node.name() != **agent);
+        let named = |node: &Node| self.zone.node(node.name());
+        let mut servers: Vec<Name> = others.filter_map(named).take(OTHER_SERVERS).collect();
+        servers.extend(self.zone.node(agent));
+        self.dice.shuffle(&mut servers);
+        let ttl = self.config.node_ttl;
+        let record =
+            |name: &Name| Record { owner: self.zone.name().clone(), ttl, data: Data::Ns(name.clone()) };
+        let addresses = servers.iter().filter_map(|name| {
+            let subject = subject(self.zone, name);
+            self.addresses(name, &subject, kind::ANY, 0)
+        });
+        (servers.iter().map(record).collect(), addresses.flatten().collect())
     }
 
     fn reverse(&self, name: &Name, addr: IpAddr) -> Option<Reply> {

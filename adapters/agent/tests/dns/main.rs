@@ -8,3 +8,4 @@ mod dig;
 mod hostile;
 mod recorded;
 mod recursors;
+mod servers;

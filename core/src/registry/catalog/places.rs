@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use core::ops::Bound;
 
 use super::{Catalog, Instance, Node};
+use crate::registry::check::Health;
 use crate::registry::record::Record;
 use crate::registry::service::{Service, Text};
 
@@ -15,6 +16,8 @@ pub(super) struct Places {
     spellings: BTreeSet<(Text, Text)>,
     /// Nodes by address.
     nodes: BTreeSet<(IpAddr, Text)>,
+    /// Agents that answer the cluster's DNS.
+    name_servers: BTreeSet<Text>,
     /// Node and ID of instances that have an address of their own, by that.
     instances: BTreeSet<(IpAddr, Text, Text)>,
 }
@@ -30,6 +33,15 @@ impl Places {
         }
         if let Some(addr) = after {
             self.nodes.insert((addr, name.clone()));
+        }
+    }
+
+    /// An agent is shown that answers the cluster's DNS, or no longer.
+    pub(super) fn serve(&mut self, name: &Text, serves: bool) {
+        if serves {
+            self.name_servers.insert(name.clone());
+        } else {
+            self.name_servers.remove(name);
         }
     }
 
@@ -94,6 +106,16 @@ impl Catalog {
         let start = (addr, Text::from(""));
         let from = self.places.nodes.range((Bound::Included(start), Bound::Unbounded));
         from.take_while(move |(at, _)| *at == addr).filter_map(|(_, name)| self.node(name))
+    }
+
+    /// The agents that answer the cluster's DNS and are not failed, by name: those behind this one, then
+    /// those from the first on to it.
+    pub fn name_servers_from(&self, name: &str) -> impl Iterator<Item = &Node> {
+        let start = Text::from(name);
+        let behind = self.places.name_servers.range((Bound::Excluded(start.clone()), Bound::Unbounded));
+        let before = self.places.name_servers.range(..=start);
+        let nodes = behind.chain(before).filter_map(|name| self.node(name));
+        nodes.filter(|node| node.membership() == Some(Health::Passing))
     }
 
     /// The instances that have this address as their own, by node and ID.

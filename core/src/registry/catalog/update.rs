@@ -303,6 +303,7 @@ impl Update {
         node.shown = false;
         catalog.places.spell(name, false);
         catalog.places.move_node(name, node.placed.take(), None);
+        catalog.places.serve(name, false);
         for shown in node.services() {
             catalog.places.displace(name, &shown.record);
         }
@@ -324,6 +325,9 @@ impl Update {
             node.modified = self.at;
             let addr = node.address();
             catalog.places.move_node(name, core::mem::replace(&mut node.placed, addr), addr);
+            catalog
+                .places
+                .serve(name, node.member.is_some() && node.info().is_some_and(|info| info.answers_dns));
         }
         self.changes.any_node = true;
         self.changes.nodes.insert(name.clone());

@@ -125,6 +125,33 @@ fn an_instance_is_found_by_name_with_the_worst_of_its_checks() {
 }
 
 #[test]
+fn agents_that_answer_dns_are_found_in_a_circle_as_long_as_they_are_there() {
+    let mut world = World::new();
+    for name in ["a", "b", "c", "d"] {
+        world.member(name, Status::Alive);
+        let info = NodeInfo { answers_dns: name != "c", ..NodeInfo::default() };
+        world.put(name, name, "", Body::Node(info));
+    }
+    let from = |world: &World, name| {
+        world.catalog.name_servers_from(name).map(|node| node.name().to_string()).collect::<Vec<_>>()
+    };
+    world.update();
+    assert_eq!(from(&world, "a"), ["b", "d", "a"]);
+    assert_eq!(from(&world, "bb"), ["d", "a", "b"]);
+    assert_eq!(from(&world, "z"), ["a", "b", "d"]);
+    // One fails, one leaves, one serves no more.
+    for (name, status) in [("a", Status::Failed), ("d", Status::Left)] {
+        world.member(name, status);
+    }
+    world.update();
+    assert_eq!(from(&world, "a"), ["b"]);
+    world.put("b", "b", "", Body::Node(NodeInfo::default()));
+    world.member("a", Status::Alive);
+    world.update();
+    assert_eq!(from(&world, "a"), ["a"]);
+}
+
+#[test]
 fn a_failed_member_is_critical_and_one_that_left_is_not_shown() {
     let mut world = World::new();
     world.member("a", Status::Alive);
