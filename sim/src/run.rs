@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde::Serialize;
-use tidings_core::{Config, Event, MemberEventKind, Node, QueryParams, Refusal, State, Stats, Status, Time};
+use tidings_core::{Config, Event, MemberEventKind, Node, QueryParams, Refusal, State, Stats, Time};
 
 use crate::ask::Disagreement;
 use crate::cluster::Cluster;
@@ -28,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(500);
 const QUIET_PACKETS: f64 = 3.0;
 /// Others through whom somebody who is alone joins again.
 const CONTACTS: usize = 3;
+/// How long somebody who is still alone waits until it asks again, as agents do.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// How a run went.
 #[derive(Clone, Debug)]
@@ -265,15 +267,16 @@ impl Healed {
     /// the way in, who have been there longest. (Those who came back may know each other alone.) All
     /// others must find each other by themselves.
     fn rejoin(&self, cluster: &mut Cluster) {
+        self.join(cluster, |cluster, host| has_nobody(cluster, host) || cluster.host(host).life() > 0);
+    }
+
+    fn join(&self, cluster: &mut Cluster, who: impl Fn(&Cluster, HostId) -> bool) {
         let living = self.living(cluster);
         let mut via = living.clone();
         via.sort_by_key(|host| cluster.host(*host).life());
         via.truncate(CONTACTS);
         for host in living {
-            let alive =
-                |node: &Node| node.view().iter().filter(|member| member.status() == Status::Alive).count();
-            let alone = cluster.host(host).node().is_some_and(|node| alive(node) < 2);
-            if alone || cluster.host(host).life() > 0 {
+            if who(cluster, host) {
                 cluster.join(host, &via);
             }
         }
@@ -292,10 +295,16 @@ impl Healed {
     /// L1 to L4: all agree within the time allowed.
     fn agree(&self, cluster: &mut Cluster, within: Duration) -> Result<Duration, Violation> {
         let start = cluster.now();
+        let mut retry = RETRY;
         while let Err(wrong) = self.agreement(cluster) {
             let waited = cluster.now().since(start);
             if waited > within {
                 return Err(self.violation(cluster, &wrong, within));
+            }
+            if waited >= retry {
+                // When hundreds join at once, those who are asked turn some away.
+                self.join(cluster, has_nobody);
+                retry = waited + RETRY;
             }
             // Comparing all with all costs a good part of a long wait.
             cluster.try_run(if waited < SETTLE { LOOK } else { 10 * LOOK })?;
@@ -424,6 +433,11 @@ fn at_rest(
     Ok(())
 }
 
+fn has_nobody(cluster: &Cluster, host: HostId) -> bool {
+    cluster.host(host).node().is_some_and(|node| is_alone(&node.stats()))
+}
+
+/// Holds nobody else alive.
 const fn is_alone(stats: &Stats) -> bool {
     stats.members - stats.failed - stats.left < 2
 }
