@@ -21,6 +21,9 @@ use crate::serf::clock::LamportTime;
 /// different nodes share a time.
 pub const EVENTS_PER_TIME_MAX: usize = 512;
 
+/// So many events of one time are compared one by one: that costs less than a fingerprint.
+const FEW: usize = 8;
+
 /// Bytes an event is charged for besides its name and payload: its entry, its fingerprint and the two
 /// reference counts.
 const EVENT_OVERHEAD: usize = size_of::<EventBody>() + size_of::<u64>() + 48;
@@ -67,9 +70,19 @@ struct Moment {
 }
 
 impl Moment {
-    fn holds(&self, print: u64, name: &str, payload: &[u8]) -> bool {
+    fn holds(&self, name: &str, payload: &[u8]) -> bool {
+        let is = |event: &EventBody| *event.name == *name && *event.payload == *payload;
+        if self.events.len() <= FEW {
+            return self.events.iter().any(is);
+        }
+        let print = print_of(name, payload);
         let alike = self.prints.iter().zip(&self.events).filter(|(known, _)| **known == print);
-        alike.map(|(_, event)| event).any(|event| *event.name == *name && *event.payload == *payload)
+        alike.map(|(_, event)| event).any(is)
+    }
+
+    fn push(&mut self, event: EventBody) {
+        self.prints.push(print_of(&event.name, &event.payload));
+        self.events.push(event);
     }
 }
 
@@ -163,8 +176,8 @@ impl EventBuffer {
             Ok(oldest) => self.forget_before(oldest),
             Err(refused) => return refused,
         }
-        let (known, print) = (self.times.get(&ltime), print_of(name, payload));
-        if known.is_some_and(|known| known.holds(print, name, payload)) {
+        let known = self.times.get(&ltime);
+        if known.is_some_and(|known| known.holds(name, payload)) {
             return Heard::Duplicate;
         }
         let cost = EventBody::cost(name, payload);
@@ -174,9 +187,7 @@ impl EventBuffer {
         }
         let body = EventBody { name: name.into(), payload: Bytes::copy_from_slice(payload) };
         self.bytes += cost;
-        let moment = self.times.entry(ltime).or_default();
-        moment.events.push(body.clone());
-        moment.prints.push(print);
+        self.times.entry(ltime).or_default().push(body.clone());
         Heard::Fresh(body)
     }
 
